@@ -1,0 +1,40 @@
+package archtest
+
+// HouseHabits are the source rules of this module.
+func HouseHabits() Habits {
+	const (
+		signer = "goproxy's stock CONNECT actions sign with a published key or skip our admission: answer Reject or Hijack only (docs/decisions/0003-own-tls-and-ca.md)"
+		casing = "goproxy must canonicalise headers: keeping the client's spelling lets a header through under a name that no rule sees"
+		clock  = "the gate and all below read no clock but the phase's Now, so that a replayed capture runs in its own time"
+		env    = "proxies are configured, never taken from the environment or from shared defaults"
+		logger = "no global logger: slog is passed in"
+	)
+	return Habits{
+		Selectors: []Selector{
+			{Package: "time", Names: []string{"Now", "Since", "Until", "After", "Tick", "NewTimer", "NewTicker", "AfterFunc", "Sleep"}, Why: clock, In: []string{
+				"internal/hostname", "internal/verdict", "internal/redact", "internal/address", "internal/wire/...", "internal/decode/...",
+				"internal/inspect", "internal/policy", "internal/detect/...", "internal/behavior", "internal/gate", "blocklists", "blocklists/format",
+			}},
+			{Package: "net/http", Names: []string{"DefaultClient", "DefaultTransport", "DefaultServeMux", "ProxyFromEnvironment", "ListenAndServe", "HandleFunc"}, Why: env},
+			{Package: "log/slog", Names: []string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error"}, Why: logger},
+			{Package: "os", Names: []string{"Exit"}, In: []string{"internal/...", "proxy/...", "resolver/...", "blocklists/..."}, Why: "only main ends the process; everybody else returns an error"},
+		},
+		Idents: map[string]string{
+			"MitmConnect":     signer,
+			"HTTPMitmConnect": signer,
+			"AlwaysMitm":      signer,
+			"OkConnect":       signer,
+			"GoproxyCa":       signer,
+			"ConnectAccept":   signer,
+			"ConnectMitm":     signer,
+			"ConnectHTTPMitm": signer,
+			"ConnectProxyAuthHijack": "authentication happens before goproxy, for its Reject always closes " +
+				"(docs/decisions/0002-goproxy-as-dispatcher.md)",
+			"TLSConfigFromCA":         signer,
+			"PreventCanonicalization": casing,
+			"KeepHeader":              casing,
+		},
+		PackageNames: []string{"util", "utils", "common", "helpers", "helper", "misc", "shared"},
+		Allow:        []Exception{},
+	}
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Brings the programs that the tests drive. As root on Debian it installs what is missing, quietly and once; anywhere
+# else it says what is missing, for the tests that need it will fail or be left out.
+set -euo pipefail
+
+# program=package
+wanted=(
+  curl=curl dig=dnsutils nginx=nginx-light chromium=chromium certutil=libnss3-tools openssl=openssl
+  shellcheck=shellcheck yamllint=yamllint git=git gcc=gcc make=make
+  podman=podman runc=runc debootstrap=debootstrap
+)
+
+missing=() packages=()
+for pair in "${wanted[@]}"; do
+  if ! command -v "${pair%%=*}" >/dev/null 2>&1; then
+    missing+=("${pair%%=*}") packages+=("${pair#*=}")
+  fi
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null; then
+  echo "setup: not root on Debian, nothing installed. Missing: ${missing[*]}"
+  echo "setup: the tests that drive these programs will say so; install: ${packages[*]}"
+  exit 0
+fi
+
+echo "setup: installing ${packages[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# libc6-dev is what the race detector links with; ca-certificates is what curl trusts.
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" libc6-dev ca-certificates; } >"$log" 2>&1; then
+  cat "$log"
+  echo "setup: apt-get failed; tests that need ${missing[*]} will fail" >&2
+  exit 1
+fi
