@@ -1,5 +1,5 @@
 // Command testsum reads the output of `go test -json` and prints what a person needs: one line per package that failed,
-// the whole output of what failed, why each skipped test was skipped, and a last line with the totals. It exits 1 when
+// the whole output of what failed, what a test logged with the word "figure: " in front, why each skipped test was skipped, and a last line with the totals. It exits 1 when
 // anything failed or when nothing ran.
 //
 //	go test -json ./... | testsum [-slow 5s] [-no-skips]
@@ -79,6 +79,9 @@ func (s *summary) add(e event) {
 	k := key{e.Package, e.Test}
 	switch e.Action {
 	case "output":
+		if _, figure, ok := strings.Cut(e.Output, ": figure: "); ok {
+			fmt.Fprint(s.out, "    figure: ", figure)
+		}
 		s.output[k] = append(s.output[k], e.Output)
 	case "build-output":
 		fmt.Fprint(s.out, e.Output)
