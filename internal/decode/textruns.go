@@ -1,0 +1,316 @@
+package decode
+
+// RunKind is an encoding of bytes as text that TextRuns finds.
+type RunKind uint8
+
+// The encodings.
+const (
+	// Base64Run is RFC 4648 sections 4 and 5 (both alphabets, even mixed).
+	// Inside a run CR, LF and the JSON escapes \n \r \/ and \u002b \u002f
+	// \u003d \u000a \u000d (either case) are understood, and so is %2B %2F %3D
+	// of URLs. Padding ends a run. Only the phase that begins at the first
+	// character is decoded: data that is glued to a preceding word of the
+	// alphabet decodes shifted, and the needles of the signatures cover that.
+	Base64Run RunKind = iota
+	// HexRun is pairs of hexadecimal digits in either case, each optionally
+	// after \x or 0x, with white space, commas or colons between pairs.
+	HexRun
+)
+
+// Least lengths of a run in characters of the alphabet: shorter ones are words,
+// identifiers and colours, and too short to hold anything that detectors know.
+const (
+	DefaultMinBase64 = 24
+	DefaultMinHex    = 32
+)
+
+// maxMinRun bounds the held-back start of a run, which lives in the struct.
+const maxMinRun = 256
+
+// RunSink receives the decoded bytes of runs. Calls come in the order Begin,
+// Data one or more times, End, for one run after the other. The slice is valid
+// only during the call.
+type RunSink interface {
+	// BeginRun opens a run whose first character stood at offset, counted in
+	// bytes from the start of the text.
+	BeginRun(kind RunKind, offset int64)
+	RunData(p []byte)
+	EndRun()
+}
+
+// TextRuns finds the runs of one kind in text that is written in pieces of any
+// size. All decoded bytes of what was written are delivered before Write
+// returns, but for the one to three characters of an incomplete group and runs
+// that are still too short. It allocates nothing after NewTextRuns.
+type TextRuns struct {
+	kind   RunKind
+	minRun int
+	sink   RunSink
+
+	pos    int64 // bytes seen before the current Write
+	begin  int64
+	open   bool   // BeginRun was called
+	digits int    // characters of the alphabet in the current run
+	acc    uint32 // bits not yet delivered
+	nacc   uint8  // characters in acc
+	esc    uint8  // state of an escape: see escape
+	uni    uint16 // digits of \u
+	n      int
+	out    [512]byte
+}
+
+// NewTextRuns makes a finder. minRun is the least number of alphabet
+// characters; 0 takes the default of the kind, and more than 256 is cut to 256.
+func NewTextRuns(kind RunKind, minRun int, sink RunSink) *TextRuns {
+	if minRun <= 0 {
+		minRun = DefaultMinBase64
+		if kind == HexRun {
+			minRun = DefaultMinHex
+		}
+	}
+	return &TextRuns{kind: kind, minRun: min(minRun, maxMinRun), sink: sink}
+}
+
+// Write looks at more text.
+func (t *TextRuns) Write(p []byte) {
+	for i, c := range p {
+		at := t.pos + int64(i)
+		switch {
+		case t.kind == HexRun:
+			t.hex(c, at)
+		case t.esc != 0:
+			t.escape(c, at)
+		default:
+			t.base64(c, at)
+		}
+	}
+	t.pos += int64(len(p))
+	t.flush()
+}
+
+// Close ends the text and with it an open run.
+func (t *TextRuns) Close() { t.end() }
+
+// Reset makes t ready for another text. An open run is not ended.
+func (t *TextRuns) Reset() {
+	*t = TextRuns{kind: t.kind, minRun: t.minRun, sink: t.sink}
+}
+
+// Tables of digit values; 0xff = none of the alphabet.
+var base64Value, hexValue = digitTables()
+
+func digitTables() (b64, hex [256]uint8) {
+	for i := range b64 {
+		b64[i], hex[i] = 0xff, 0xff
+	}
+	for i := range uint8(26) {
+		b64['A'+i], b64['a'+i] = i, 26+i
+	}
+	for i := range uint8(10) {
+		b64['0'+i], hex['0'+i] = 52+i, i
+	}
+	for i := range uint8(6) {
+		hex['a'+i], hex['A'+i] = 10+i, 10+i
+	}
+	b64['+'], b64['-'], b64['/'], b64['_'] = 62, 62, 63, 63
+	return b64, hex
+}
+
+// Escape states.
+const (
+	escNone uint8 = iota
+	escBackslash
+	escUni0 // 0..3 digits of \u read
+	escUni1
+	escUni2
+	escUni3
+	escPct0
+	escPct1
+)
+
+func (t *TextRuns) base64(c byte, at int64) {
+	if v := base64Value[c]; v != 0xff {
+		t.digit64(v, at)
+		return
+	}
+	if t.digits == 0 {
+		return
+	}
+	switch c {
+	case '\r', '\n':
+	case '\\':
+		t.esc = escBackslash
+	case '%':
+		t.esc, t.uni = escPct0, 0
+	default:
+		t.end()
+	}
+}
+
+func (t *TextRuns) digit64(v uint8, at int64) {
+	if t.digits == 0 {
+		t.begin = at
+	}
+	t.digits++
+	t.acc = t.acc<<6 | uint32(v)
+	if t.nacc++; t.nacc == 4 {
+		t.put(byte(t.acc >> 16))
+		t.put(byte(t.acc >> 8))
+		t.put(byte(t.acc))
+		t.acc, t.nacc = 0, 0
+	}
+	t.started()
+}
+
+// escape handles the characters behind a backslash or a percent sign in a run.
+func (t *TextRuns) escape(c byte, at int64) {
+	if t.esc == escBackslash {
+		t.esc = escNone
+		switch c {
+		case 'n', 'r':
+		case '/':
+			t.digit64(63, at)
+		case 'u':
+			t.esc, t.uni = escUni0, 0
+		default:
+			t.again(c, at)
+		}
+		return
+	}
+	v := hexValue[c]
+	if v == 0xff {
+		t.again(c, at)
+		return
+	}
+	t.uni = t.uni<<4 | uint16(v)
+	if t.esc != escUni3 && t.esc != escPct1 {
+		t.esc++
+		return
+	}
+	t.esc = escNone
+	switch t.uni {
+	case '\r', '\n':
+	case '+', '-':
+		t.digit64(62, at)
+	case '/', '_':
+		t.digit64(63, at)
+	default:
+		t.end()
+	}
+}
+
+// again ends the run at something that is no known escape and looks at c anew.
+func (t *TextRuns) again(c byte, at int64) {
+	t.end()
+	t.base64(c, at)
+}
+
+// States of hex in esc: what may follow.
+const (
+	hexAny    uint8 = iota // a digit or a separator
+	hexSlash               // after a backslash: x
+	hexZero                // after 0 at the start of a pair: a digit, or x of 0x
+	hexPrefix              // after \x or 0x: a digit
+)
+
+func (t *TextRuns) hex(c byte, at int64) {
+	v := hexValue[c]
+	switch {
+	case v != 0xff:
+		if t.esc == hexSlash {
+			t.end()
+		}
+		t.hexDigit(v, at)
+	case c == 'x' && (t.esc == hexSlash || t.esc == hexZero):
+		if t.esc == hexZero { // the zero was no digit
+			t.digits--
+			t.acc, t.nacc = 0, 0
+		}
+		t.esc = hexPrefix
+	case t.digits == 0:
+		t.esc = hexAny
+		if c == '\\' {
+			t.esc = hexSlash
+		}
+	case c == '\\' && t.nacc == 0 && t.esc == hexAny:
+		t.esc = hexSlash
+	case t.nacc == 0 && t.esc == hexAny && separatesHex(c):
+	default:
+		t.end()
+		if c == '\\' {
+			t.esc = hexSlash
+		}
+	}
+}
+
+func separatesHex(c byte) bool {
+	switch c {
+	case ' ', '\t', '\r', '\n', ',', ':':
+		return true
+	}
+	return false
+}
+
+func (t *TextRuns) hexDigit(v uint8, at int64) {
+	if t.digits == 0 {
+		t.begin = at
+	}
+	t.digits++
+	if t.nacc == 0 {
+		t.acc, t.nacc = uint32(v), 1
+		zero := v == 0 && t.esc == hexAny
+		t.esc = hexAny
+		if zero {
+			t.esc = hexZero
+		}
+		return
+	}
+	t.esc = hexAny
+	t.put(byte(t.acc<<4) | v)
+	t.acc, t.nacc = 0, 0
+	t.started()
+}
+
+// put adds a decoded byte. Until the run is long enough it waits in out, which
+// has room for every run shorter than maxMinRun.
+func (t *TextRuns) put(b byte) {
+	if t.n == len(t.out) {
+		t.flush()
+	}
+	t.out[t.n] = b
+	t.n++
+}
+
+// started opens the run once it is long enough.
+func (t *TextRuns) started() {
+	if !t.open && t.digits >= t.minRun {
+		t.open = true
+		t.sink.BeginRun(t.kind, t.begin)
+	}
+}
+
+func (t *TextRuns) flush() {
+	if t.open && t.n > 0 {
+		t.sink.RunData(t.out[:t.n])
+		t.n = 0
+	}
+}
+
+// end closes the current run; the bits of an incomplete group are delivered as
+// far as they make whole bytes.
+func (t *TextRuns) end() {
+	if t.open {
+		if t.kind == Base64Run {
+			switch t.nacc {
+			case 2:
+				t.put(byte(t.acc >> 4))
+			case 3:
+				t.put(byte(t.acc >> 10))
+				t.put(byte(t.acc >> 2))
+			}
+		}
+		t.flush()
+		t.sink.EndRun()
+	}
+	t.open, t.digits, t.acc, t.nacc, t.esc, t.n = false, 0, 0, 0, escNone, 0
+}
