@@ -13,7 +13,7 @@ func HouseHabits() Habits {
 		Selectors: []Selector{
 			{Package: "time", Names: []string{"Now", "Since", "Until", "After", "Tick", "NewTimer", "NewTicker", "AfterFunc", "Sleep"}, Why: clock, In: []string{
 				"internal/hostname", "internal/verdict", "internal/redact", "internal/address", "internal/wire/...", "internal/decode/...",
-				"internal/inspect", "internal/policy", "internal/detect/...", "internal/behavior", "internal/gate", "blocklists", "blocklists/format",
+				"internal/inspect", "internal/policy", "internal/detect/...", "internal/behavior", "internal/gate", "blocklists", "blocklists/set", "blocklists/format",
 			}},
 			{Package: "net/http", Names: []string{"DefaultClient", "DefaultTransport", "DefaultServeMux", "ProxyFromEnvironment", "ListenAndServe", "HandleFunc"}, Why: env},
 			{Package: "log/slog", Names: []string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error"}, Why: logger},

@@ -51,6 +51,7 @@ func rooms() []Room {
 		{"internal/identity", 1},
 		{"internal/memory", 1},
 		{"blocklists", 1},
+		{"blocklists/set", 1},
 		{"blocklists/format", 1},
 		{"blocklists/source", 1},
 		{"blocklists/lists", 1},
@@ -76,11 +77,14 @@ func rooms() []Room {
 
 func peers() []Edge {
 	return []Edge{
+		{"blocklists", "blocklists/set", "the front names the types that lie below it"},
+		{"blocklists/format", "blocklists/set", "a format yields entries"},
+		{"blocklists/source", "blocklists/set", "a source yields a Set"},
 		{"blocklists/source", "blocklists/format", "a source hands its bytes to the parser of its format"},
-		{"blocklists/source", "blocklists", "a source yields a List"},
-		{"blocklists/format", "blocklists", "a format yields entries"},
+		{"blocklists/source", "blocklists/lists", "the built-in lists are a source"},
 		{"internal/decode", "internal/decode/...", "one decoder per coding, chained by one function"},
 		{"internal/detect", "internal/detect/...", "one function lists all detectors"},
+		{"internal/detect/...", "internal/detect/needle", "one search for many needles serves several detectors"},
 		{"internal/config/...", "internal/config", "the schema is generated from the config types"},
 		{"proxy/...", "proxy/...", "stages of one data path; parents are refused by their own rule"},
 		{"resolver/...", "resolver/...", "stages of one data path; parents are refused by their own rule"},
@@ -90,8 +94,6 @@ func peers() []Edge {
 
 func parents() []Edge {
 	return []Edge{
-		{"blocklists/source", "blocklists", "List is the vocabulary of the whole subtree and imports neither"},
-		{"blocklists/format", "blocklists", "Entry is the vocabulary of the whole subtree and imports neither"},
 		{"internal/config/...", "internal/config", "generators read the types they describe"},
 	}
 }
@@ -162,7 +164,7 @@ func fences() []Fence {
 		{"github.com/prometheus", []string{"internal/admin"}, "packages expose atomic Stats; admin alone renders them"},
 		{"github.com/klauspost/compress", []string{"internal/decode/...", "internal/wire/ws", "proxy/websocket"}, "decoders with caps live in internal/decode and the WebSocket codec"},
 		{"github.com/andybalholm/brotli", []string{"internal/decode/..."}, "decoders with caps live in internal/decode"},
-		{"github.com/gaissmai/bart", []string{"internal/policy", "internal/identity", "blocklists"}, "prefix tables belong to those who match addresses"},
+		{"github.com/gaissmai/bart", []string{"internal/policy", "internal/identity", "blocklists/set"}, "prefix tables belong to those who match addresses"},
 		{"github.com/google/uuid", []string{"internal/event"}, "event ids are made in one place"},
 		{
 			"github.com/google/renameio/v2",
