@@ -172,6 +172,7 @@ func TestLintAllows(t *testing.T) {
 	t.Parallel()
 	for name, src := range map[string]string{
 		"clock above the gate": "package proxy\nimport \"time\"\nfunc f() { _ = time.Now() }\n",
+		"command":              "package main\nimport \"os\"\nfunc main() { os.Exit(1) }\n",
 		"pool":                 "package proxy\nimport \"sync\"\nvar p = sync.Pool{}\n",
 		"full file":            "package proxy\n" + strings.Repeat("//\n", 499),
 		"method called init":   "package proxy\ntype t struct{}\nfunc (t) init() {}\n",

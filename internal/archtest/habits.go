@@ -17,7 +17,7 @@ func HouseHabits() Habits {
 			}},
 			{Package: "net/http", Names: []string{"DefaultClient", "DefaultTransport", "DefaultServeMux", "ProxyFromEnvironment", "ListenAndServe", "HandleFunc"}, Why: env},
 			{Package: "log/slog", Names: []string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error"}, Why: logger},
-			{Package: "os", Names: []string{"Exit"}, In: []string{"internal/...", "proxy/...", "resolver/...", "blocklists/..."}, Why: "only main ends the process; everybody else returns an error"},
+			{Package: "os", Names: []string{"Exit"}, ExceptMain: true, In: []string{"internal/...", "proxy/...", "resolver/...", "blocklists/..."}, Why: "only main ends the process; everybody else returns an error"},
 		},
 		Idents: map[string]string{
 			"MitmConnect":     signer,

@@ -43,7 +43,9 @@ type Selector struct {
 	Package string
 	Names   []string
 	In      []string
-	Why     string
+	// ExceptMain spares commands.
+	ExceptMain bool
+	Why        string
 }
 
 // Lint returns what breaks the habits. Test files are exempt from the size limits only, and from the clock rule.
@@ -102,7 +104,7 @@ func (h Habits) lintSelector(f File, names map[string]string, n *ast.SelectorExp
 		return nil
 	}
 	for _, s := range h.Selectors {
-		if s.Package != names[x.Name] || !slices.Contains(s.Names, n.Sel.Name) {
+		if s.ExceptMain && f.Package == "main" || s.Package != names[x.Name] || !slices.Contains(s.Names, n.Sel.Name) {
 			continue
 		}
 		if len(s.In) > 0 && (f.Test || !matchAny(s.In, f.Dir())) {
