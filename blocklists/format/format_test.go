@@ -1,0 +1,189 @@
+package format_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"weir/blocklists/format"
+)
+
+// parse returns the entries in canonical text and the reasons of what was skipped, in order.
+func parse(t *testing.T, text string, f format.Format) (entries, skipped []string, sum format.Summary) {
+	t.Helper()
+	sum, err := format.Parse(iotest.OneByteReader(strings.NewReader(text)), f,
+		func(e format.Entry) { entries = append(entries, e.String()) },
+		func(d format.Diagnostic) { skipped = append(skipped, string(d.Reason)) })
+	if err != nil {
+		t.Fatalf("Parse(%q): %v", text, err)
+	}
+	return entries, skipped, sum
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		format  format.Format
+		text    string
+		want    string // entries, blank-separated
+		skipped string
+	}{
+		{"hosts", format.Hosts, "0.0.0.0 a.example\n127.0.0.1\tb.example c.example # why\n:: d.example\n", "|a.example^ |b.example^ |c.example^ |d.example^", ""},
+		{"hosts: the system's own lines", format.Hosts, "127.0.0.1 localhost\n255.255.255.255 broadcasthost\nff02::1 ip6-allnodes\nfe80::1%lo0 localhost\n0.0.0.0 0.0.0.0\n", "", "local-name local-name local-name local-name local-name"},
+		{"hosts: a real address rewrites", format.Hosts, "192.0.2.1 bank.example\n", "", "rewrite"},
+		{"hosts: octal IPv4 is an address", format.Hosts, "0.0.0.0 0056.0151.0121.0114\n", "46.105.81.76", ""},
+		{"hosts: a bad name costs only itself", format.Hosts, "0.0.0.0 a..b ok.example\n", "|ok.example^", "invalid-name"},
+		{"hosts: bare name", format.Hosts, "a.example\n", "|a.example^", ""},
+		{"hosts: no address", format.Hosts, "a.example b.example\n", "", "invalid-address"},
+		{"domains", format.Domains, "a.example\nB.Example. # c\n;c\n# c\n! c\n=c.example\n.d.example\n*.e.example\n", "||a.example^ ||b.example^ |c.example^ ||d.example^ ||e.example^", ""},
+		{"domains: IDN in both forms", format.Domains, "bücher.example\nxn--bcher-kva.example\n", "||xn--bcher-kva.example^ ||xn--bcher-kva.example^", ""},
+		{"domains: addresses", format.Domains, "192.0.2.1\n2001:db8::1\n192.0.2.77/24\n", "192.0.2.1 2001:db8::1 192.0.2.0/24", ""},
+		{"domains: registries", format.Domains, "com\nco.uk\n*.com\nlocalhost\nduckdns.org\n", "||duckdns.org^", "public-suffix public-suffix public-suffix public-suffix"},
+		{"domains: refused words", format.Domains, "http://a.example/x\na.example b.example\na*.example\na_b.example\na!b\n", "||a_b.example^", "url trailing-text pattern invalid-name"},
+		{"domains: line ends and byte order mark", format.Domains, "\xef\xbb\xbfa.example\r\nb.example\rc.example\n\r\nd.example", "||a.example^ ||b.example^ ||c.example^ ||d.example^", ""},
+		{"domains: long lines", format.Domains, strings.Repeat("x", 5000) + "\nb.example\n" + strings.Repeat("y", 4096) + "\n", "||b.example^", "line-too-long invalid-name"},
+		{"domains: control characters", format.Domains, "a\x00.example\na\x1b[31m.example\n\xff\xfe.example\n", "", "invalid-name invalid-name invalid-name"},
+		{"addresses", format.Addresses, "192.0.2.1 # a\n2001:db8::/32\n::ffff:192.0.2.0/120\n", "192.0.2.1 2001:db8::/32 192.0.2.0/24", ""},
+		{"addresses: refused", format.Addresses, "a.example\n0.0.0.0/0\n::/0\n10.0.0.0/33\n2000::/3\n224.0.0.0/4\n", "224.0.0.0/4", "invalid-address too-broad too-broad invalid-address too-broad"},
+		{"adblock", format.Adblock, "[Adblock Plus 2.0]\n! c\n# c\n||a.example^\n||b.example\n|c.example^\n||*.d.example^\n.e.example^\n://f.example^\ng.example\n0.0.0.0 h.example\n||i.example^|\n", "||a.example^ ||b.example^ |c.example^ ||*.d.example^ ||*.e.example^ |f.example^ ||g.example^ |h.example^ ||i.example^", ""},
+		{"adblock: exceptions and modifiers", format.Adblock, "@@||a.example^\n||b.example^$important\n@@||c.example^$important\n||d.example^$badfilter\n||e.example^$all\n||f.example^$important,badfilter\n", "@@||a.example^ ||b.example^$important @@||c.example^$important ||d.example^$badfilter ||e.example^ ||f.example^$important,badfilter", ""},
+		{"adblock: addresses", format.Adblock, "||192.0.2.1^\n@@192.0.2.0/24\n||[2001:db8::1]^\n||0x7f.1^\n", "192.0.2.1 @@192.0.2.0/24 2001:db8::1 127.0.0.1", ""},
+		{"adblock: never in part", format.Adblock, "||a.example^$third-party\n||a.example^$dnstype=A\n||a.example^$important,client=x\n||a.example/x\n||a.example:8080^\n|http://a.example^\n/ads[0-9]/\n/x/$all\na.example##.ad\n##.ad\na.example#@#.ad\n||ad*.example^\n||ads.\n||com^\na.example^\n|a.example\n@@\n$important\n||192.0.2.0/24^\n||*.192.0.2.1^\n", "",
+			"modifier modifier modifier url url url regex regex cosmetic cosmetic cosmetic pattern pattern public-suffix pattern pattern pattern pattern url pattern"},
+		{"auto: adblock of mostly plain names", format.Auto, "! Title\na.example\nb.example\n||c.example^\n", "||a.example^ ||b.example^ ||c.example^", ""},
+		{"auto: hosts", format.Auto, "# Title\n127.0.0.1 localhost\n0.0.0.0 a.example\n0.0.0.0 b.example\n", "|a.example^ |b.example^", "local-name"},
+		{"auto: wildcard", format.Auto, "# Title\n*.a.example\n", "||a.example^", ""},
+		{"auto: only comments", format.Auto, "# nothing\n", "", ""},
+		{"auto: empty", format.Auto, "", "", ""},
+		{"auto: addresses first, names later", format.Auto, strings.Repeat("192.0.2.1\n", 300) + "a.example\n", strings.Repeat("192.0.2.1 ", 300) + "||a.example^", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			entries, skipped, sum := parse(t, c.text, c.format)
+			if got := strings.Join(entries, " "); got != c.want {
+				t.Errorf("entries:\n got %s\nwant %s", got, c.want)
+			}
+			if got := strings.Join(skipped, " "); got != c.skipped {
+				t.Errorf("skipped:\n got %s\nwant %s", got, c.skipped)
+			}
+			total := 0
+			for _, n := range sum.Skipped {
+				total += n
+			}
+			if total != len(skipped) || sum.Names+sum.Addresses != len(entries) || sum.Bytes > int64(len(c.text)) {
+				t.Errorf("summary does not add up: %+v", sum)
+			}
+		})
+	}
+}
+
+func TestDetect(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		want       format.Format
+		err        error
+	}{
+		{"html", "\n <!DOCTYPE html><html>", format.Auto, format.ErrNotAList},
+		{"xml", "<?xml version='1.0'?>", format.Auto, format.ErrNotAList},
+		{"dnsmasq", "# t\naddress=/a.example/#\naddress=/b.example/0.0.0.0\n", format.Auto, format.ErrUnknown},
+		{"unbound", "server:\nlocal-zone: \"a.example.\" always_null\n", format.Auto, format.ErrUnknown},
+		{"rpz", "; t\n$TTL 30\n@ IN SOA a. b. 1 2 3 4 5\na.example CNAME .\n", format.Auto, format.ErrUnknown},
+		{"rules", "alert http any any -> any any (msg:\"x\"; sid:1;)\n", format.Auto, format.ErrUnknown},
+		{"adblock header", "[Adblock Plus 2.0]\na.example\n", format.Adblock, nil},
+		{"addresses", "192.0.2.1\n192.0.2.0/24\n", format.Addresses, nil},
+		{"hosts with rules", "0.0.0.0 a.example\n0.0.0.0 b.example\n||c.example^\n", format.Adblock, nil},
+		{"domains with addresses", "192.0.2.1\n192.0.2.2\na.example\n", format.Domains, nil},
+	} {
+		got, err := format.Detect([]byte(c.text))
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, %v; want %v, %v", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat("a.example\n", 100)
+	for name, l := range map[string]format.Limits{"bytes": {Bytes: 99}, "lines": {Lines: 9}, "entries": {Entries: 9}} {
+		n := 0
+		_, err := format.ParseLimited(strings.NewReader(many), format.Domains, l, func(format.Entry) { n++ }, nil)
+		if !errors.Is(err, format.ErrLimit) || n > 10 {
+			t.Errorf("%s: %d entries, %v", name, n, err)
+		}
+	}
+	broken := errors.New("broken")
+	_, err := format.Parse(iotest.TimeoutReader(strings.NewReader(many)), format.Domains, func(format.Entry) {}, nil)
+	if err != nil && !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("reader error: %v", err)
+	}
+	if _, err = format.Parse(iotest.ErrReader(broken), format.Domains, func(format.Entry) {}, nil); !errors.Is(err, broken) {
+		t.Errorf("reader error: %v", err)
+	}
+}
+
+func TestDiagnostic(t *testing.T) {
+	t.Parallel()
+	var got []format.Diagnostic
+	text := "ok.example\n\x1b[31m\u202ebad\n" + strings.Repeat("?", 1000) + "\n"
+	if _, err := format.Parse(strings.NewReader(text), format.Domains, func(format.Entry) {}, func(d format.Diagnostic) { got = append(got, d) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].Line != 2 || got[0].Text != `\x1b[31m\u202ebad` || len(got[1].Text) > 200 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestParseFormat(t *testing.T) {
+	t.Parallel()
+	for f := format.Auto; f <= format.Addresses; f++ {
+		if got, err := format.ParseFormat(f.String()); got != f || err != nil {
+			t.Errorf("%v: %v, %v", f, got, err)
+		}
+	}
+	if got, err := format.ParseFormat(""); got != format.Auto || err != nil {
+		t.Errorf("empty: %v, %v", got, err)
+	}
+	if _, err := format.ParseFormat("nonsense"); err == nil {
+		t.Error("nonsense parsed")
+	}
+}
+
+// FuzzParse: nothing panics; what is emitted is canonical, and printing and parsing it gives it again; one read and many reads
+// give the same.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"0.0.0.0 a.example b.example", "||a.example^$important\n@@||b.example^", "*.a.example\r\n=b.example",
+		"192.0.2.0/24\n::1", "\xef\xbb\xbfbücher.example", "a##b\n/x/$y", "|c.example^\n||*.d.example^$badfilter", "::ffff:1.2.3.4/120",
+	} {
+		for k := range uint8(6) {
+			f.Add(s, k)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, kind uint8) {
+		as := format.Format(kind % 6)
+		var whole, bytewise []format.Entry
+		_, err := format.Parse(strings.NewReader(text), as, func(e format.Entry) { whole = append(whole, e) }, func(format.Diagnostic) {})
+		_, again := format.Parse(iotest.OneByteReader(strings.NewReader(text)), as, func(e format.Entry) { bytewise = append(bytewise, e) }, nil)
+		if (err == nil) != (again == nil) || !slices.Equal(whole, bytewise) {
+			t.Fatalf("cuts matter: %v %v; %v %v", whole, err, bytewise, again)
+		}
+		for _, e := range whole {
+			if e.Name.IsZero() == !e.Prefix.IsValid() || e.Line == 0 {
+				t.Fatalf("invalid entry %+v", e)
+			}
+			var printed []format.Entry
+			if _, err := format.Parse(strings.NewReader(e.String()), format.Adblock, func(e format.Entry) { printed = append(printed, e) }, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := e
+			want.Line = 1
+			if len(printed) != 1 || printed[0] != want {
+				t.Fatalf("%+v printed as %q parses to %+v", e, e.String(), printed)
+			}
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package format
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"weir/blocklists/set"
+	"weir/internal/hostname"
+)
+
+// cutComment cuts an inline comment: '#' or ';' at the start of the line or after a blank.
+func cutComment(line string) (rest string, found bool) {
+	for i := range len(line) {
+		if line[i] != '#' && line[i] != ';' {
+			continue
+		}
+		if i == 0 || line[i-1] == ' ' || line[i-1] == '\t' {
+			return strings.TrimRight(line[:i], " \t"), true
+		}
+	}
+	return line, false
+}
+
+// target reads one word as a name or an address. Names come back as they are covered by a rule about the name alone; see
+// [broad] for rules that cover what is below.
+func target(word string) (hostname.Name, netip.Prefix, Reason) {
+	if n, err := hostname.Parse(word); err == nil {
+		return n, netip.Prefix{}, ""
+	}
+	if strings.ContainsAny(word, "*?") {
+		return hostname.Name{}, netip.Prefix{}, ReasonPattern
+	}
+	if strings.Contains(word, "/") {
+		return prefixTarget(word)
+	}
+	a, err := hostname.ParseHost(word)
+	switch {
+	case err != nil:
+		return hostname.Name{}, netip.Prefix{}, ReasonName
+	case a.IsAddr():
+		return hostname.Name{}, netip.PrefixFrom(a.Addr, a.Addr.BitLen()), ""
+	}
+	return a.Name, netip.Prefix{}, ""
+}
+
+// prefixTarget reads "address/bits". Host bits may be set (lists often write 192.0.2.1/24): they are masked.
+func prefixTarget(word string) (hostname.Name, netip.Prefix, Reason) {
+	p, err := netip.ParsePrefix(word)
+	if err != nil {
+		return hostname.Name{}, netip.Prefix{}, ReasonPath
+	}
+	p, ok := set.CanonicalPrefix(p)
+	if !ok {
+		return hostname.Name{}, netip.Prefix{}, ReasonAddress
+	}
+	least := MinBits6
+	if p.Addr().Is4() {
+		least = MinBits4
+	}
+	if p.Bits() < least {
+		return hostname.Name{}, netip.Prefix{}, ReasonTooBroad
+	}
+	return hostname.Name{}, p, ""
+}
+
+// broad says whether a rule for everything below n would cover a registry: a public suffix of the ICANN section, or a lone
+// label. Private suffixes (duckdns.org) belong to one owner and are fair targets.
+func broad(n hostname.Name) bool {
+	s := n.String()
+	suffix, icann := publicsuffix.PublicSuffix(s)
+	return suffix == s && (icann || !strings.Contains(s, "."))
+}
+
+// putTarget emits word under the scope and the flags of e.
+func (p *parser) putTarget(word string, e Entry) {
+	name, prefix, why := target(word)
+	switch {
+	case why != "":
+		p.skip(why, word)
+	case prefix.IsValid() && e.Scope == set.Below:
+		p.skip(ReasonPattern, word) // nothing lies below an address
+	case prefix.IsValid():
+		e.Prefix, e.Scope = prefix, set.Suffix
+		p.put(e)
+	case e.Scope != set.Exact && broad(name):
+		p.skip(ReasonPublicSuffix, word)
+	default:
+		e.Name = name
+		p.put(e)
+	}
+}
+
+// domainLine reads a line of Domains and Wildcard, which share a grammar.
+func (p *parser) domainLine(line string) {
+	if line[0] == '!' { // a comment in adblock lists that were renamed to domains
+		return
+	}
+	word, _ := cutComment(line)
+	if word == "" {
+		return
+	}
+	if strings.ContainsAny(word, " \t") {
+		p.skip(ReasonTrailing, word)
+		return
+	}
+	p.putWord(word, Entry{})
+}
+
+// putWord reads x, .x, *.x and =x.
+func (p *parser) putWord(word string, e Entry) {
+	switch {
+	case strings.HasPrefix(word, "*."):
+		word = word[2:]
+	case strings.HasPrefix(word, "="):
+		word, e.Scope = word[1:], set.Exact
+	case strings.HasPrefix(word, "."):
+		word = word[1:]
+	}
+	p.putTarget(word, e)
+}
+
+// addressLine reads a line of Addresses.
+func (p *parser) addressLine(line string) {
+	word, _ := cutComment(line)
+	if word == "" {
+		return
+	}
+	if strings.ContainsAny(word, " \t") {
+		p.skip(ReasonTrailing, word)
+		return
+	}
+	if p.lenient {
+		p.putWord(word, Entry{})
+		return
+	}
+	_, prefix, why := target(word)
+	switch {
+	case prefix.IsValid():
+		p.put(Entry{Prefix: prefix})
+	case why == ReasonTooBroad:
+		p.skip(why, word)
+	default:
+		p.skip(ReasonAddress, word)
+	}
+}
+
+// localNames stand in every system's own hosts file (RFC 6761 section 6.3, Debian and Apple defaults); they are no block rules.
+var localNames = map[string]bool{
+	"localhost": true, "localhost.localdomain": true, "local": true, "broadcasthost": true,
+	"localhost4": true, "localhost4.localdomain4": true, "localhost6": true, "localhost6.localdomain6": true,
+	"ip6-localhost": true, "ip6-loopback": true, "ip6-localnet": true, "ip6-mcastprefix": true,
+	"ip6-allnodes": true, "ip6-allrouters": true, "ip6-allhosts": true, "loopback": true,
+}
+
+// hostsLine reads "address name...". A bare name is taken too: many lists called hosts files are a mixture.
+func (p *parser) hostsLine(line string) {
+	line, _ = cutComment(line)
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return
+	}
+	addr, err := netip.ParseAddr(words[0])
+	if err != nil {
+		if len(words) > 1 {
+			p.skip(ReasonAddress, line)
+			return
+		}
+		p.putHost(words[0])
+		return
+	}
+	if len(words) == 1 {
+		p.putTarget(words[0], Entry{})
+		return
+	}
+	if !sink(addr) {
+		p.rewrites(words[1:], line)
+		return
+	}
+	for _, w := range words[1:] {
+		p.putHost(w)
+	}
+}
+
+// rewrites reports a line that gives names a real address, unless it is the system's own multicast furniture (ff02::1).
+func (p *parser) rewrites(words []string, line string) {
+	for _, w := range words {
+		if !localNames[strings.ToLower(strings.TrimSuffix(w, "."))] {
+			p.skip(ReasonRewrite, line)
+			return
+		}
+	}
+	p.skip(ReasonLocal, line)
+}
+
+// putHost emits one name of a hosts line.
+func (p *parser) putHost(word string) {
+	if localNames[strings.ToLower(strings.TrimSuffix(word, "."))] || word == "0.0.0.0" {
+		p.skip(ReasonLocal, word)
+		return
+	}
+	p.putTarget(word, Entry{Scope: set.Exact})
+}
+
+// sink says whether a hosts line with this address blocks: the unspecified, loopback, broadcast and link-local addresses lead
+// nowhere.
+func sink(a netip.Addr) bool {
+	a = a.WithZone("").Unmap()
+	return a.IsUnspecified() || a.IsLoopback() || a.IsLinkLocalUnicast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
