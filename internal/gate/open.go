@@ -1,0 +1,146 @@
+package gate
+
+import (
+	"net/netip"
+	"time"
+
+	"weir/internal/hostname"
+	"weir/internal/inspect"
+	"weir/internal/policy"
+	"weir/internal/verdict"
+)
+
+// Connect judges the authority of a CONNECT request. On Allow or Log the authority is Target().
+func (x *Exchange) Connect(now time.Time, authority string) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now, x.tx.Request.Method, x.tx.Request.Host = now, "CONNECT", authority
+	if !x.served() {
+		return x.verdict
+	}
+	target, err := hostname.ParseAuthority(authority, 0)
+	if err != nil || target.Port == 0 {
+		return x.refuse(verdict.SafetyTarget, verdict.PlaceConnect, authority)
+	}
+	x.tx.Target = target
+	if !x.snap.Port(target.Port, true) {
+		return x.refuse(verdict.SafetyPort, verdict.PlaceConnect, target.String())
+	}
+	q := x.subject(verdict.PlaceConnect)
+	if x.admit(&q).Blocks() {
+		return x.verdict
+	}
+	return x.literal(&q)
+}
+
+// literal judges the address of a target that is one at once, instead of waiting for the dial.
+func (x *Exchange) literal(q *policy.Subject) verdict.Verdict {
+	if !q.Literal {
+		return x.verdict
+	}
+	v := x.snap.AdmitAddress(q, true, &x.trace)
+	return x.settle(v, stageOf(v))
+}
+
+// Target returns the host and port that were admitted.
+func (x *Exchange) Target() hostname.Authority {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.tx.Target
+}
+
+// Interception says whether TLS to the target is decrypted. It is asked after Connect allowed.
+func (x *Exchange) Interception(now time.Time) policy.Interception {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now = now
+	q := x.subject(verdict.PlaceConnect)
+	return x.snap.Interception(&q)
+}
+
+// Opening is what is known once the first bytes of a tunnel came.
+type Opening struct {
+	First inspect.First
+	Peek  []byte         // the first bytes, at most 64 are looked at
+	Hello *inspect.Hello // nil unless First is FirstTLS
+}
+
+// Tunnel judges what a CONNECT tunnel carries: the kind of its first bytes and the names in its ClientHello.
+func (x *Exchange) Tunnel(now time.Time, o Opening) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now, x.tx.First, x.tx.FirstPeek = now, o.First, o.Peek[:min(len(o.Peek), 64)]
+	defer func() { x.tx.FirstPeek = nil }()
+	if o.Hello != nil {
+		x.tx.Flow.Hello = o.Hello
+		x.event.SNI, x.event.JA3, x.event.JA4, x.event.ECH = o.Hello.SNI, o.Hello.JA3, o.Hello.JA4, o.Hello.ECH
+	}
+	x.serverName()
+	return x.head(inspect.Open)
+}
+
+// serverName judges the SNI when it is not the name that CONNECT was admitted for.
+func (x *Exchange) serverName() {
+	hello := x.tx.Flow.Hello
+	if hello == nil || hello.SNI == "" {
+		return
+	}
+	n, err := hostname.Parse(hello.SNI)
+	if err != nil {
+		x.refuse(verdict.SafetyTarget, verdict.PlaceSNI, hello.SNI)
+		return
+	}
+	if n == x.tx.Target.Name {
+		return
+	}
+	q := x.subject(verdict.PlaceSNI)
+	q.Name, q.Addr, q.Literal = n, netip.Addr{}, false
+	a := x.snap.Admit(&q, &x.trace)
+	x.settle(a.Verdict, stageOf(a.Verdict))
+}
+
+// Address judges an address that the target's name led to, before it is dialled or put into an answer. place says which.
+func (x *Exchange) Address(now time.Time, place verdict.Place, addr netip.Addr) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now = now
+	q := x.subject(place)
+	q.Addr = addr
+	v := x.snap.AdmitAddress(&q, x.admitted.ByRule, &x.trace)
+	if place == verdict.PlaceDial && v.Blocks() {
+		// Another address of the same name may still do: the caller settles with Unreachable when none does.
+		return v
+	}
+	x.settle(v, stageOf(v))
+	return v
+}
+
+// Unreachable settles the verdict of an Address that ended the attempt to dial.
+func (x *Exchange) Unreachable(v verdict.Verdict) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.settle(v, stageOf(v))
+}
+
+// Again judges a live transaction under the policy now in force: its client, its target and the address it is connected to.
+// Findings are not looked at again.
+func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	snap := x.gate.policy.Load()
+	x.tx.Now = now
+	q := x.subject(verdict.PlaceConnect)
+	if x.url != "" {
+		q.Place = verdict.PlaceURL
+	}
+	q.Client = snap.Client(q.Client.Addr)
+	if !q.Client.Served {
+		return verdict.Refuse(verdict.SafetyClient)
+	}
+	a := snap.Admit(&q, nil)
+	if a.Blocks() || !server.IsValid() {
+		return a.Verdict
+	}
+	q.Addr, q.Place = server, verdict.PlaceDial
+	return a.Worse(snap.AdmitAddress(&q, a.ByRule, nil))
+}

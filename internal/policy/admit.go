@@ -1,0 +1,303 @@
+package policy
+
+import (
+	"slices"
+
+	"weir/blocklists"
+	"weir/internal/address"
+	"weir/internal/hostname"
+	"weir/internal/verdict"
+)
+
+// maxMatches is how many list matches of one name are looked at without allocating: more lists than that rarely agree.
+const maxMatches = 16
+
+// Admit judges a name, an address or a request by rules, lists, reputation and default, in this order. It does not look at
+// findings. Every stage that spoke is added to tr, which may be nil.
+func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
+	if s == nil {
+		return Admission{}
+	}
+	var buf [maxMatches]blocklists.Match
+	f := s.facts(q, buf[:0])
+	if a, ok := s.byRules(q, &f, tr); ok {
+		return a
+	}
+	if v, ok := s.byLists(q, &f, tr); ok {
+		return Admission{Verdict: v}
+	}
+	if v, ok := s.byReputation(q, &f, tr); ok {
+		return Admission{Verdict: v}
+	}
+	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Answer: s.cfg.Answer}
+	if v.Action == verdict.Block && s.spliced(q, &f) {
+		v.Action = verdict.Allow
+	}
+	return Admission{Verdict: f.heard(s.speak(q, verdict.StageDefault, v, false, tr))}
+}
+
+// AdmitType judges a response once its content type is known: only rules that ask for one speak. ok is false when none did.
+func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, ok bool) {
+	if s == nil {
+		return verdict.Verdict{}, true
+	}
+	var buf [maxMatches]blocklists.Match
+	f := s.facts(q, buf[:0])
+	for i := range s.rules {
+		r := &s.rules[i]
+		if !r.onTypes || r.onFindings || r.Action == RuleSplice || !r.matches(q, &f) {
+			continue
+		}
+		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, &f), r.Observe, tr)
+		if r.Action != RuleLog {
+			return v, true
+		}
+		f.log(v)
+	}
+	return f.logged, f.hasLogged
+}
+
+// AdmitAddress judges an address that a name led to, at dial or in a DNS answer: private addresses first, then rules and lists
+// that name addresses. allowed is the Admission of the name.
+func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) verdict.Verdict {
+	if s == nil {
+		return verdict.Verdict{}
+	}
+	if v, ok := s.private(q); ok {
+		tr.Add(verdict.Step{Stage: verdict.StageSafety, Place: q.Place, Subject: q.Addr.String(), Verdict: v})
+		return v
+	}
+	if allowed {
+		return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule}
+	}
+	about := *q
+	about.Addr = address.Unwrap(q.Addr)
+	about.Name = hostname.Name{}
+	var buf [maxMatches]blocklists.Match
+	f := s.facts(&about, buf[:0])
+	about.Name = q.Name
+	for i := range s.rules {
+		r := &s.rules[i]
+		if len(r.Addresses) == 0 || r.onFindings || r.onTypes || r.Action == RuleSplice || !r.matches(&about, &f) {
+			continue
+		}
+		v := s.speak(&about, verdict.StageRules, s.ruleVerdict(r, &f), r.Observe, tr)
+		if r.Action != RuleLog {
+			return v
+		}
+		f.log(v)
+	}
+	about.Name = hostname.Name{}
+	if v, ok := s.byLists(&about, &f, tr); ok {
+		return v
+	}
+	if v, ok := s.byReputation(&about, &f, tr); ok {
+		return v
+	}
+	return f.heard(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
+}
+
+// private refuses addresses that only an internal entry may reach, in every embedding.
+func (s *Snapshot) private(q *Subject) (verdict.Verdict, bool) {
+	scope := address.ScopeOf(q.Addr)
+	if scope == address.Public {
+		return verdict.Verdict{}, false
+	}
+	inner := address.Unwrap(q.Addr)
+	for _, p := range s.cfg.Internal.Networks {
+		if p.Contains(inner) || p.Contains(q.Addr) {
+			return verdict.Verdict{}, false
+		}
+	}
+	if scope == address.Private || scope == address.CGNAT {
+		for _, zone := range s.cfg.Internal.Zones {
+			if q.Name.Within(zone) {
+				return verdict.Verdict{}, false
+			}
+		}
+	}
+	return verdict.Refuse(verdict.SafetyPrivateAddress), true
+}
+
+// Port says whether clients may reach a port: one list for TLS (CONNECT, https, wss), one for the rest.
+func (s *Snapshot) Port(port uint16, tls bool) bool {
+	if s == nil {
+		return false
+	}
+	if tls {
+		return slices.Contains(s.cfg.ConnectPorts, port)
+	}
+	return slices.Contains(s.cfg.PlainPorts, port)
+}
+
+// Interception says whether TLS to the subject is decrypted: the first splice rule that matches decides, else the default.
+func (s *Snapshot) Interception(q *Subject) Interception {
+	if s == nil {
+		return Intercept
+	}
+	var buf [maxMatches]blocklists.Match
+	f := s.facts(q, buf[:0])
+	if s.spliced(q, &f) {
+		return Splice
+	}
+	return s.cfg.Interception
+}
+
+func (s *Snapshot) spliced(q *Subject, f *facts) bool {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.Action == RuleSplice && r.matches(q, f) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Snapshot) byRules(q *Subject, f *facts, tr *verdict.Trace) (Admission, bool) {
+	for i := range s.rules {
+		r := &s.rules[i]
+		if r.onFindings || r.Action == RuleSplice || !r.matches(q, f) {
+			continue
+		}
+		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe, tr)
+		if r.Action != RuleLog {
+			return Admission{Verdict: v, ByRule: r.Action == RuleAllow, InspectOff: r.InspectOff}, true
+		}
+		f.log(v)
+	}
+	return Admission{}, false
+}
+
+func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
+	v := verdict.Verdict{Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: r.number}}
+	switch r.Action {
+	case RuleAllow:
+		v.Action = verdict.Allow
+	case RuleLog:
+		v.Action = verdict.Log
+	case RuleBlock, RuleSplice:
+		v.Answer = s.cfg.Answer
+		if r.Answer != nil {
+			v.Answer = *r.Answer
+		}
+	}
+	if f.listed {
+		s.cite(&v.Ref, f.decided)
+	}
+	return v
+}
+
+// byLists lets lists with an action of their own speak.
+func (s *Snapshot) byLists(q *Subject, f *facts, tr *verdict.Trace) (verdict.Verdict, bool) {
+	if !f.listed {
+		return verdict.Verdict{}, false
+	}
+	v := verdict.Verdict{Cause: verdict.CauseList, Class: f.class, Answer: s.cfg.Answer}
+	s.cite(&v.Ref, f.decided)
+	switch s.listing[f.decided.List].action {
+	case blocklists.ActionBlock:
+		v.Action = verdict.Block
+	case blocklists.ActionLog:
+		v.Action = verdict.Log
+	case blocklists.ActionAllow:
+		v.Action = verdict.Allow
+	default:
+		return verdict.Verdict{}, false
+	}
+	v = s.speak(q, verdict.StageLists, v, false, tr)
+	if v.Action == verdict.Log && !v.Observed {
+		f.log(v)
+		return verdict.Verdict{}, false
+	}
+	return v, true
+}
+
+// byReputation acts on the class; only a block ends the step, so that the default still speaks.
+func (s *Snapshot) byReputation(q *Subject, f *facts, tr *verdict.Trace) (verdict.Verdict, bool) {
+	action, ok := s.cfg.Reputation[f.class]
+	if !ok && f.class != verdict.ClassBad {
+		action = verdict.Allow
+	}
+	v := verdict.Verdict{Action: action, Cause: verdict.CauseReputation, Class: f.class, Answer: s.cfg.Answer}
+	if f.listed {
+		s.cite(&v.Ref, f.decided)
+	}
+	if action == verdict.Allow {
+		if f.class != verdict.ClassUnknown {
+			s.speak(q, verdict.StageReputation, v, false, tr)
+		}
+		return verdict.Verdict{}, false
+	}
+	v = s.speak(q, verdict.StageReputation, v, false, tr)
+	if action == verdict.Log {
+		f.log(v)
+		return verdict.Verdict{}, false
+	}
+	return v, true
+}
+
+func (s *Snapshot) cite(ref *verdict.Ref, m blocklists.Match) {
+	ref.List, ref.Entry = m.List+1, m.Entry
+}
+
+// speak applies observe mode to a policy verdict and records it.
+func (s *Snapshot) speak(q *Subject, stage verdict.Stage, v verdict.Verdict, observe bool, tr *verdict.Trace) verdict.Verdict {
+	if v.Action == verdict.Block && (observe || s.cfg.Observe) {
+		v.Action, v.Observed = verdict.Log, true
+	}
+	if tr != nil {
+		tr.Add(verdict.Step{Stage: stage, Place: q.Place, Subject: q.text(), Verdict: v})
+	}
+	return v
+}
+
+// facts looks the subject up in the lists and gives it a class.
+func (s *Snapshot) facts(q *Subject, buf []blocklists.Match) facts {
+	f := facts{class: verdict.ClassUnknown, matches: buf}
+	if !q.Name.IsZero() {
+		f.matches = s.set.Lookup(q.Name, f.matches)
+	}
+	if q.Addr.IsValid() {
+		f.matches = s.set.LookupAddr(address.Unwrap(q.Addr), f.matches)
+	}
+	f.matches = s.audible(q, f.matches)
+	if q.Literal {
+		f.class = verdict.ClassUntrusted
+	}
+	for _, m := range f.matches {
+		if m.Exception || s.excepted(m, f.matches) {
+			continue
+		}
+		class := s.listing[m.List].class
+		if !f.listed || s.weight(m, class) < s.weight(f.decided, f.class) {
+			f.decided, f.class, f.listed = m, class, true
+		}
+	}
+	return f
+}
+
+// audible drops the matches of lists that do not speak to this client.
+func (s *Snapshot) audible(q *Subject, matches []blocklists.Match) []blocklists.Match {
+	return slices.DeleteFunc(matches, func(m blocklists.Match) bool {
+		l := &s.listing[m.List]
+		return l.dead || !q.Client.Groups.Has(l.groups)
+	})
+}
+
+// weight orders matches: a list that allows by its own action stands first, then the worse class.
+func (s *Snapshot) weight(m blocklists.Match, class verdict.Class) int {
+	if s.listing[m.List].action == blocklists.ActionAllow {
+		return 0
+	}
+	return int(class)
+}
+
+// excepted says whether an exception of a granted source (others never get into the Set) beats m: equal or lower priority, and
+// m is not important unless the exception is.
+func (s *Snapshot) excepted(m blocklists.Match, all []blocklists.Match) bool {
+	for _, e := range all {
+		if e.Exception && s.set.List(e.List).Priority >= s.set.List(m.List).Priority && (e.Important || !m.Important) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,85 @@
+package policy
+
+import (
+	"weir/blocklists"
+	"weir/internal/verdict"
+)
+
+// Explain puts a Verdict of this Snapshot into words. Entries and reasons come from files: escape them before they are shown.
+func (s *Snapshot) Explain(v verdict.Verdict) Reason {
+	r := Reason{Safety: v.Ref.Safety.String(), Answer: v.Answer.Kind.String()}
+	if s != nil {
+		s.explainRule(v.Ref, &r)
+		s.explainList(v.Ref, &r)
+		if d := int(v.Ref.Detector); d > 0 && d <= len(s.cfg.Detectors) {
+			r.Detector, r.Technique = s.cfg.Detectors[d-1].Name, s.cfg.Detectors[d-1].Technique
+		}
+	}
+	r.Sentence = sentence(v, &r)
+	return r
+}
+
+func (s *Snapshot) explainRule(ref verdict.Ref, r *Reason) {
+	if n := int(ref.Rule); n > 0 && n <= len(s.cfg.Rules) {
+		rule := &s.cfg.Rules[n-1]
+		r.Rule, r.RuleWhere, r.RuleText = rule.Name, rule.Where, rule.Text
+	}
+}
+
+func (s *Snapshot) explainList(ref verdict.Ref, r *Reason) {
+	if n := int(ref.List); n > 0 && n <= s.set.Lists() {
+		l := s.set.List(uint16(n - 1))
+		r.List, r.ListCategory, r.ListSource = l.Name, l.Category, l.Source
+		r.ListEntry, r.ListLine = s.set.EntryText(blocklists.Match{List: uint16(n - 1), Entry: ref.Entry})
+	}
+}
+
+// safetySentences says in words what each safety refusal is.
+var safetySentences = [...]string{
+	verdict.SafetyNone:           "",
+	verdict.SafetyFraming:        "the HTTP message is ambiguous, as in request smuggling",
+	verdict.SafetyCertificate:    "the certificate of the site could not be verified",
+	verdict.SafetyPrivateAddress: "the address is private and the configuration does not name it as internal",
+	verdict.SafetyMisdirected:    "the request names another host than the one that the connection was opened for",
+	verdict.SafetyTarget:         "the target is not a valid host name or address",
+	verdict.SafetyPort:           "the port is not one that may be reached",
+	verdict.SafetyClient:         "this client is not one that is served here",
+	verdict.SafetyLoop:           "the request came back to this proxy",
+	verdict.SafetyLimit:          "a limit was reached",
+	verdict.SafetyWebSocket:      "the WebSocket frames break the protocol",
+	verdict.SafetyDNS:            "the DNS packet is not one plain question or its answer",
+	verdict.SafetyUpgrade:        "only an upgrade to websocket is allowed",
+}
+
+func sentence(v verdict.Verdict, r *Reason) string {
+	switch v.Cause {
+	case verdict.CauseSafety:
+		if int(v.Ref.Safety) < len(safetySentences) {
+			return safetySentences[v.Ref.Safety]
+		}
+		return "a safety rule"
+	case verdict.CauseRule:
+		if r.RuleText != "" {
+			return r.RuleText
+		}
+		return "rule " + r.Rule
+	case verdict.CauseList:
+		return "on list " + r.List
+	case verdict.CauseReputation:
+		if r.List != "" {
+			return "on list " + r.List + " (" + v.Class.String() + ")"
+		}
+		return "reputation: " + v.Class.String()
+	case verdict.CauseDetector:
+		return "detector " + r.Detector + " found something"
+	case verdict.CauseLimit:
+		return "the content could not be inspected within the limits"
+	case verdict.CauseTimeout:
+		return "the inspection took too long"
+	case verdict.CauseError:
+		return "the content could not be inspected"
+	case verdict.CauseDefault:
+		return "the default of the policy"
+	}
+	return ""
+}

@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"strings"
+	"time"
+
+	"weir/blocklists"
+	"weir/internal/hostname"
+	"weir/internal/identity"
+	"weir/internal/inspect"
+	"weir/internal/verdict"
+)
+
+// rule is a compiled Rule. Its sets are nil when the Rule has no such condition.
+type rule struct {
+	*Rule
+	number     uint16
+	groups     identity.Groups
+	protocols  uint8
+	exact      map[hostname.Name]bool
+	below      map[hostname.Name]scope
+	lists      map[uint16]bool // lists named, and lists of the categories named
+	classes    map[verdict.Class]bool
+	detectors  map[uint16]bool
+	hasNames   bool
+	hasLists   bool
+	onFindings bool // speaks about findings, not about heads
+	onTypes    bool // needs a content type
+}
+
+// scope says which of a zone's names a pattern means.
+type scope uint8
+
+const (
+	scopeSuffix scope = 1 << iota // the name itself and below
+	scopeBelow                    // only below
+)
+
+// facts are the list matches and the class of one Subject, computed once.
+type facts struct {
+	matches []blocklists.Match
+	class   verdict.Class
+	decided blocklists.Match // the match that gave the class
+	listed  bool             // decided is set
+
+	logged    verdict.Verdict // the first stage that said Log
+	hasLogged bool
+}
+
+// log remembers the first Log: it ends no step, but a transaction that nothing stops is recorded under it.
+func (f *facts) log(v verdict.Verdict) {
+	if !f.hasLogged {
+		f.logged, f.hasLogged = v, true
+	}
+}
+
+// heard returns the final verdict: v, or the Log that was heard before when v lets through.
+func (f *facts) heard(v verdict.Verdict) verdict.Verdict {
+	if v.Action == verdict.Allow && f.hasLogged {
+		return f.logged
+	}
+	return v
+}
+
+func (r *rule) live(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
+
+// matches says whether every condition about the subject holds; conditions about findings are checked by matchesFinding.
+func (r *rule) matches(q *Subject, f *facts) bool {
+	return r.live(q.Now) &&
+		q.Client.Groups.Has(r.groups) &&
+		(r.protocols == 0 || r.protocols&(1<<q.Protocol) != 0) &&
+		(!r.hasNames || r.matchesName(q.Name)) &&
+		(!r.hasLists || r.matchesLists(f)) &&
+		(r.classes == nil || r.classes[f.class]) &&
+		(len(r.Addresses) == 0 || r.matchesAddress(q)) &&
+		(len(r.URLs) == 0 || q.URL != "" && anyGlob(r.URLs, q.URL)) &&
+		(len(r.Methods) == 0 || containsFold(r.Methods, q.Method)) &&
+		(len(r.ContentTypes) == 0 || matchesType(r.ContentTypes, q.ContentType)) &&
+		(len(r.QTypes) == 0 || q.Protocol == inspect.DNS && contains(r.QTypes, q.QType))
+}
+
+func (r *rule) matchesName(n hostname.Name) bool {
+	if n.IsZero() {
+		return false
+	}
+	if r.exact[n] || r.below[n]&scopeSuffix != 0 {
+		return true
+	}
+	for p, ok := n.Parent(); ok; p, ok = p.Parent() {
+		if r.below[p] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rule) matchesLists(f *facts) bool {
+	for _, m := range f.matches {
+		if !m.Exception && r.lists[m.List] {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rule) matchesAddress(q *Subject) bool {
+	for _, p := range r.Addresses {
+		if q.Addr.IsValid() && p.Contains(q.Addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rule) matchesFinding(m *inspect.Match) bool {
+	return (r.detectors == nil || r.detectors[m.Detector]) && (!r.BySeverity || m.Severity >= r.MinSeverity)
+}
+
+func contains(set []uint16, v uint16) bool {
+	for _, s := range set {
+		if s == v {
+			return true
+		}
+	}
+	return false
+}
+
+func containsFold(set []string, v string) bool {
+	for _, s := range set {
+		if strings.EqualFold(s, v) {
+			return true
+		}
+	}
+	return false
+}
+
+func matchesType(patterns []string, mediaType string) bool {
+	for _, p := range patterns {
+		if family, ok := strings.CutSuffix(p, "/*"); ok {
+			if strings.HasPrefix(mediaType, family+"/") {
+				return true
+			}
+			continue
+		}
+		if p == mediaType && p != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func anyGlob(patterns []string, s string) bool {
+	for _, p := range patterns {
+		if glob(p, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// glob matches s against a pattern in which '*' is any run of characters. It never backtracks further than the last star, so
+// hostile input costs at most len(pattern) * len(s).
+func glob(pattern, s string) bool {
+	star, mark := -1, 0
+	p, i := 0, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && pattern[p] == s[i]:
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

@@ -1,0 +1,141 @@
+// Package policy is the only judge: it compiles rules and lists into an immutable [Snapshot] and turns names, addresses, URLs and
+// findings into Verdicts. One pointer swaps rules and lists together; a transaction keeps the Snapshot it began with. The order of
+// decisions: rules in file order, lists, reputation class, detectors, default; safety refusals stand before all of them.
+// Layer L3.
+package policy
+
+import (
+	"net/netip"
+	"time"
+
+	"weir/internal/hostname"
+	"weir/internal/identity"
+	"weir/internal/inspect"
+	"weir/internal/verdict"
+)
+
+// Interception says what happens to TLS inside an admitted CONNECT; it is asked after Allow and is not an Action.
+type Interception uint8
+
+// The ways to treat TLS. The zero value looks inside.
+const (
+	Intercept Interception = iota // decrypt, inspect
+	Splice                        // relay without decrypting
+)
+
+// String returns the word used in configs and events.
+func (i Interception) String() string { return [...]string{"intercept", "splice"}[i&1] }
+
+// RuleAction is what a rule does when it matches.
+type RuleAction uint8
+
+// The actions of rules. The zero value blocks.
+const (
+	RuleBlock  RuleAction = iota // ends the step
+	RuleLog                      // recorded, never ends the step
+	RuleAllow                    // ends the step: lists and reputation are skipped, detectors and limits are not
+	RuleSplice                   // TLS is not decrypted; lists and reputation still speak
+)
+
+// Rule is one rule of the policy. Conditions of different kinds must all hold; within one kind any may. A rule without
+// conditions matches everything. A condition on something that is not known yet (a URL at CONNECT, a method in DNS) does not hold.
+type Rule struct {
+	Name  string // for traces and pages
+	Where string // file:line
+	Text  string // the reason shown to people; may be empty
+
+	Groups       []string
+	Protocols    []inspect.Protocol
+	Names        []string // "x": exactly x; ".x": x and all below; "*.x": only below
+	Lists        []string
+	Categories   []string
+	Classes      []verdict.Class
+	URLs         []string // globs over the canonical URL: '*' is any run of characters
+	Methods      []string
+	ContentTypes []string // "application/*", "text/html"; request or response
+	Addresses    []netip.Prefix
+	QTypes       []uint16
+	Detectors    []string
+	MinSeverity  inspect.Severity
+	BySeverity   bool // MinSeverity is a condition
+
+	Action     RuleAction
+	Answer     *verdict.Answer // of a block; nil: the policy's
+	Until      time.Time       // the rule does nothing from then on; zero: for ever
+	Observe    bool            // what it would block is logged only
+	InspectOff bool            // with RuleAllow: detectors are skipped too
+}
+
+// Internal names what is the company's own: private destinations and answers are refused for everything else.
+type Internal struct {
+	Zones    []hostname.Name // names at and below may have private addresses (not loopback, link-local or metadata)
+	Networks []netip.Prefix  // addresses that may be reached under any name
+}
+
+// Failures says what a cap or a failed inspection does: Block or Log (let through, recorded). The zero value blocks.
+type Failures struct {
+	Limit, Error, Timeout, Panic verdict.Action
+}
+
+// Config is everything that a Snapshot is compiled from, besides the lists.
+type Config struct {
+	Version      string // shown in events
+	Observe      bool   // blocks by policy are logged only
+	Clients      *identity.Table
+	Internal     Internal
+	ConnectPorts []uint16 // ports that CONNECT and https may name
+	PlainPorts   []uint16 // ports that http and ws may name
+	Rules        []Rule
+	Reputation   map[verdict.Class]verdict.Action // a missing class blocks when bad and allows otherwise
+	Default      verdict.Action
+	Interception Interception // default for TLS
+	Answer       verdict.Answer
+	AnswerTTL    time.Duration // of blocked DNS answers
+	Limits       inspect.Limits
+	Failures     Failures
+	Detectors    []inspect.Info            // the engine's registry, in its order
+	Modes        map[string]verdict.Action // per detector, instead of its default
+	Off          map[string]bool           // detectors that are off
+}
+
+// Subject is the input of a decision: what is known about the thing judged when it is judged.
+type Subject struct {
+	Now         time.Time
+	Client      identity.Client
+	Protocol    inspect.Protocol
+	Place       verdict.Place
+	Name        hostname.Name
+	Addr        netip.Addr
+	URL         string // canonical, see [CanonicalURL]; "" when not known
+	Method      string
+	ContentType string // lower case, without parameters
+	QType       uint16
+	Literal     bool // Addr was itself the target, instead of a name
+}
+
+func (q *Subject) text() string {
+	switch {
+	case q.Place == verdict.PlaceURL && q.URL != "":
+		return q.URL
+	case !q.Name.IsZero():
+		return q.Name.String()
+	case q.Addr.IsValid():
+		return q.Addr.String()
+	}
+	return q.URL
+}
+
+// Admission is the answer to "may this name, address or request pass".
+type Admission struct {
+	verdict.Verdict
+	ByRule     bool // an allow rule spoke: addresses reached under this name skip lists and reputation too
+	InspectOff bool // the rule also turns detectors off
+}
+
+// Reason is a Verdict in words.
+type Reason struct {
+	Rule, RuleWhere, RuleText                     string
+	List, ListCategory, ListSource, ListEntry     string
+	ListLine                                      uint32
+	Detector, Technique, Sentence, Safety, Answer string
+}

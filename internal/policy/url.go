@@ -1,0 +1,93 @@
+package policy
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"weir/internal/hostname"
+)
+
+// DefaultPort returns the port of a scheme: 443 for https and wss, 80 for the rest.
+func DefaultPort(scheme string) uint16 {
+	if scheme == "https" || scheme == "wss" {
+		return 443
+	}
+	return 80
+}
+
+// CanonicalURL spells a URL in the one form that URL rules are matched on: lower-case scheme, canonical host, no default port,
+// percent-escapes of unreserved octets undone and the others in upper case (RFC 3986 section 6.2.2), dot segments and doubled
+// slashes removed, no fragment. The query keeps its order.
+func CanonicalURL(scheme string, target hostname.Authority, u *url.URL) string {
+	var b strings.Builder
+	scheme = strings.ToLower(scheme)
+	host := target
+	if host.Port == DefaultPort(scheme) {
+		host.Port = 0
+	}
+	b.WriteString(scheme)
+	b.WriteString("://")
+	b.WriteString(host.String())
+	writePath(&b, u.EscapedPath())
+	if u.RawQuery != "" {
+		b.WriteByte('?')
+		b.WriteString(normalEscapes(u.RawQuery))
+	}
+	return b.String()
+}
+
+func writePath(b *strings.Builder, escaped string) {
+	var out []string
+	last := ""
+	for segment := range strings.SplitSeq(normalEscapes(escaped), "/") {
+		last = segment
+		switch segment {
+		case "", ".":
+		case "..":
+			if len(out) > 0 {
+				out = out[:len(out)-1]
+			}
+		default:
+			out = append(out, segment)
+		}
+	}
+	for _, s := range out {
+		b.WriteByte('/')
+		b.WriteString(s)
+	}
+	if len(out) == 0 || last == "" || last == "." || last == ".." {
+		b.WriteByte('/')
+	}
+}
+
+// normalEscapes undoes escapes of unreserved octets and writes the others in upper case.
+func normalEscapes(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || i+2 >= len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			b.WriteByte('%')
+			continue
+		}
+		if c := byte(v); unreserved(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteString(strings.ToUpper(s[i : i+3]))
+		}
+		i += 2
+	}
+	return b.String()
+}
+
+// unreserved is the set of RFC 3986 section 2.3.
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
