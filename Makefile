@@ -49,6 +49,7 @@ check: ## format, vet, fix, staticcheck, architecture, generated files, scripts,
 	@go fix -diff ./...
 	@$(TOOL) staticcheck ./...
 	@go test ./internal/archtest
+	@go test -C internal/tools ./testsum
 	@$(SCRIPTS)/generate-check.sh
 	@shellcheck .ci/run $(SCRIPTS)/*.sh
 	@if command -v yamllint >/dev/null; then yamllint -s -d '{extends: relaxed, rules: {line-length: disable}}' compose.yaml $(wildcard configs/*.yaml); else echo 'left out: yamllint'; fi
