@@ -2,6 +2,7 @@
 # Brings the programs that the tests drive. As root on Debian it installs what is missing, quietly and once; anywhere
 # else it says what is missing, for the tests that need it will fail or be left out.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx and debootstrap, also for those who are not root
 
 # program=package
 wanted=(
