@@ -20,20 +20,21 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 	}
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
-	if a, ok := s.byRules(q, &f, tr); ok {
+	var h heard
+	if a, ok := s.byRules(q, &f, &h, tr); ok {
 		return a
 	}
-	if v, ok := s.byLists(q, &f, tr); ok {
+	if v, ok := s.byLists(q, &f, &h, tr); ok {
 		return Admission{Verdict: v}
 	}
-	if v, ok := s.byReputation(q, &f, tr); ok {
+	if v, ok := s.byReputation(q, &f, &h, tr); ok {
 		return Admission{Verdict: v}
 	}
 	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Answer: s.cfg.Answer}
 	if v.Action == verdict.Block && s.spliced(q, &f) {
 		v.Action = verdict.Allow
 	}
-	return Admission{Verdict: f.heard(s.speak(q, verdict.StageDefault, v, false, tr))}
+	return Admission{Verdict: h.final(s.speak(q, verdict.StageDefault, v, false, tr))}
 }
 
 // AdmitType judges a response once its content type is known: only rules that ask for one speak. ok is false when none did.
@@ -43,6 +44,7 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 	}
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
+	var h heard
 	for i := range s.rules {
 		r := &s.rules[i]
 		if !r.onTypes || r.onFindings || r.Action == RuleSplice || !r.matches(q, &f) {
@@ -52,9 +54,9 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 		if r.Action != RuleLog {
 			return v, true
 		}
-		f.log(v)
+		h.log(v)
 	}
-	return f.logged, f.hasLogged
+	return h.logged, h.set
 }
 
 // AdmitAddress judges an address that a name led to, at dial or in a DNS answer: private addresses first, then rules and lists
@@ -75,6 +77,7 @@ func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) ver
 	about.Name = hostname.Name{}
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(&about, buf[:0])
+	var h heard
 	about.Name = q.Name
 	for i := range s.rules {
 		r := &s.rules[i]
@@ -85,16 +88,16 @@ func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) ver
 		if r.Action != RuleLog {
 			return v
 		}
-		f.log(v)
+		h.log(v)
 	}
 	about.Name = hostname.Name{}
-	if v, ok := s.byLists(&about, &f, tr); ok {
+	if v, ok := s.byLists(&about, &f, &h, tr); ok {
 		return v
 	}
-	if v, ok := s.byReputation(&about, &f, tr); ok {
+	if v, ok := s.byReputation(&about, &f, &h, tr); ok {
 		return v
 	}
-	return f.heard(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
+	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
 }
 
 // private refuses addresses that only an internal entry may reach, in every embedding.
@@ -152,7 +155,7 @@ func (s *Snapshot) spliced(q *Subject, f *facts) bool {
 	return false
 }
 
-func (s *Snapshot) byRules(q *Subject, f *facts, tr *verdict.Trace) (Admission, bool) {
+func (s *Snapshot) byRules(q *Subject, f *facts, h *heard, tr *verdict.Trace) (Admission, bool) {
 	for i := range s.rules {
 		r := &s.rules[i]
 		if r.onFindings || r.Action == RuleSplice || !r.matches(q, f) {
@@ -162,7 +165,7 @@ func (s *Snapshot) byRules(q *Subject, f *facts, tr *verdict.Trace) (Admission, 
 		if r.Action != RuleLog {
 			return Admission{Verdict: v, ByRule: r.Action == RuleAllow, InspectOff: r.InspectOff}, true
 		}
-		f.log(v)
+		h.log(v)
 	}
 	return Admission{}, false
 }
@@ -187,7 +190,7 @@ func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
 }
 
 // byLists lets lists with an action of their own speak.
-func (s *Snapshot) byLists(q *Subject, f *facts, tr *verdict.Trace) (verdict.Verdict, bool) {
+func (s *Snapshot) byLists(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
 	if !f.listed {
 		return verdict.Verdict{}, false
 	}
@@ -205,14 +208,17 @@ func (s *Snapshot) byLists(q *Subject, f *facts, tr *verdict.Trace) (verdict.Ver
 	}
 	v = s.speak(q, verdict.StageLists, v, false, tr)
 	if v.Action == verdict.Log && !v.Observed {
-		f.log(v)
+		h.log(v)
 		return verdict.Verdict{}, false
 	}
 	return v, true
 }
 
 // byReputation acts on the class; only a block ends the step, so that the default still speaks.
-func (s *Snapshot) byReputation(q *Subject, f *facts, tr *verdict.Trace) (verdict.Verdict, bool) {
+func (s *Snapshot) byReputation(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
+	if f.listed && s.listing[f.decided.List].action != blocklists.ActionByClass {
+		return verdict.Verdict{}, false // the list spoke for itself
+	}
 	action, ok := s.cfg.Reputation[f.class]
 	if !ok && f.class != verdict.ClassBad {
 		action = verdict.Allow
@@ -229,7 +235,7 @@ func (s *Snapshot) byReputation(q *Subject, f *facts, tr *verdict.Trace) (verdic
 	}
 	v = s.speak(q, verdict.StageReputation, v, false, tr)
 	if action == verdict.Log {
-		f.log(v)
+		h.log(v)
 		return verdict.Verdict{}, false
 	}
 	return v, true
@@ -277,18 +283,29 @@ func (s *Snapshot) facts(q *Subject, buf []blocklists.Match) facts {
 
 // audible drops the matches of lists that do not speak to this client.
 func (s *Snapshot) audible(q *Subject, matches []blocklists.Match) []blocklists.Match {
-	return slices.DeleteFunc(matches, func(m blocklists.Match) bool {
-		l := &s.listing[m.List]
-		return l.dead || !q.Client.Groups.Has(l.groups)
-	})
+	n := 0
+	for _, m := range matches {
+		if l := &s.listing[m.List]; !l.dead && q.Client.Groups.Has(l.groups) {
+			matches[n] = m
+			n++
+		}
+	}
+	return matches[:n]
 }
 
-// weight orders matches: a list that allows by its own action stands first, then the worse class.
+// weight orders matches: lists with an action of their own that ends the step (allow, then block), then the worse class, then
+// lists that only log.
 func (s *Snapshot) weight(m blocklists.Match, class verdict.Class) int {
-	if s.listing[m.List].action == blocklists.ActionAllow {
-		return 0
+	switch s.listing[m.List].action {
+	case blocklists.ActionAllow:
+		return -2
+	case blocklists.ActionBlock:
+		return -1
+	case blocklists.ActionLog:
+		return int(verdict.ClassKnown) + 1
+	default:
+		return int(class)
 	}
-	return int(class)
 }
 
 // excepted says whether an exception of a granted source (others never get into the Set) beats m: equal or lower priority, and

@@ -24,6 +24,7 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 	}
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
+	var h heard
 	about := *q
 	about.Place = m.Phase.Place()
 	for i := range s.rules {
@@ -37,13 +38,13 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		if r.Action != RuleLog {
 			return v
 		}
-		f.log(v)
+		h.log(v)
 	}
 	v := verdict.Verdict{Action: info.Default, Cause: verdict.CauseDetector, Class: f.class, Ref: verdict.Ref{Detector: m.Detector}, Answer: s.cfg.Answer}
 	if mode, ok := s.cfg.Modes[info.Name]; ok {
 		v.Action = mode
 	}
-	return f.heard(s.speak(&about, verdict.StageDetectors, v, false, tr))
+	return h.final(s.speak(&about, verdict.StageDetectors, v, false, tr))
 }
 
 // DetectorOff says whether the config turned a detector off; safety detectors cannot be.

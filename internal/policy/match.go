@@ -42,22 +42,25 @@ type facts struct {
 	class   verdict.Class
 	decided blocklists.Match // the match that gave the class
 	listed  bool             // decided is set
-
-	logged    verdict.Verdict // the first stage that said Log
-	hasLogged bool
 }
 
-// log remembers the first Log: it ends no step, but a transaction that nothing stops is recorded under it.
-func (f *facts) log(v verdict.Verdict) {
-	if !f.hasLogged {
-		f.logged, f.hasLogged = v, true
+// heard remembers the first Log: it ends no step, but a transaction that nothing stops is recorded under it. It is kept apart
+// from facts so that neither escapes to the heap.
+type heard struct {
+	logged verdict.Verdict
+	set    bool
+}
+
+func (h *heard) log(v verdict.Verdict) {
+	if !h.set {
+		h.logged, h.set = v, true
 	}
 }
 
-// heard returns the final verdict: v, or the Log that was heard before when v lets through.
-func (f *facts) heard(v verdict.Verdict) verdict.Verdict {
-	if v.Action == verdict.Allow && f.hasLogged {
-		return f.logged
+// final returns v, or the Log that was heard before when v lets through.
+func (h *heard) final(v verdict.Verdict) verdict.Verdict {
+	if v.Action == verdict.Allow && h.set {
+		return h.logged
 	}
 	return v
 }
