@@ -112,7 +112,9 @@ func (s *summary) pass(e event) {
 
 func (s *summary) fail(e event, k key) {
 	for _, line := range s.output[k] {
-		fmt.Fprint(s.out, line)
+		if !strings.HasPrefix(line, "=== ") { // RUN, PAUSE, CONT say nothing about the failure
+			fmt.Fprint(s.out, line)
+		}
 	}
 	delete(s.output, k)
 	if e.Test != "" {
@@ -124,7 +126,6 @@ func (s *summary) fail(e event, k key) {
 	if !s.broken[e.Package] {
 		s.failed++ // it did not build, or died outside a test: nothing else counts it
 	}
-	fmt.Fprintf(s.out, "FAIL\t%s\t%.1fs\n", e.Package, e.Elapsed)
 }
 
 // reason finds the message of a skipped test: its last output line that is not a banner.
