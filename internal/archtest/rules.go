@@ -83,6 +83,7 @@ func peers() []Edge {
 		{"blocklists/source", "blocklists/format", "a source hands its bytes to the parser of its format"},
 		{"blocklists/source", "blocklists/lists", "the built-in lists are a source"},
 		{"internal/decode", "internal/decode/...", "one decoder per coding, chained by one function"},
+		{"internal/wire/ws", "internal/decode/inflate", "permessage-deflate is DEFLATE cut into messages: one inflater for both"},
 		{"internal/detect", "internal/detect/...", "one function lists all detectors"},
 		{"internal/detect/...", "internal/detect/needle", "one search for many needles serves several detectors"},
 		{"internal/config/...", "internal/config", "the schema is generated from the config types"},
