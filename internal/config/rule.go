@@ -1,0 +1,113 @@
+package config
+
+// Group is a named set of clients.
+type Group struct {
+	// Name by which rules and lists refer to the group: letters, digits, '.', '_' and '-'. Required.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Networks or single addresses of its clients. Required.
+	Networks []Prefix `yaml:"networks" jsonschema:"required"`
+
+	// Line in the file where the group starts; 0 for one made in code.
+	Line int `yaml:"-"`
+}
+
+func (g *Group) begin(line int) { *g = Group{Line: line} }
+
+// List is one source of names, addresses or URLs.
+type List struct {
+	// Name by which rules, events and pages refer to the list: letters, digits, '.', '_' and '-'. Required.
+	Name string `yaml:"name" jsonschema:"required"`
+	// HTTPS address of the list. Exactly one of url and file is given. Default: none.
+	URL string `yaml:"url"`
+	// Path of the list. Exactly one of url and file is given. Default: none.
+	File string `yaml:"file"`
+	// Form of the list: auto, hosts, domains, wildcard, adblock or addresses. Default: auto.
+	Format ListFormat `yaml:"format"`
+	// Class that the list gives to its entries: bad, untrusted, shared or known. Default: bad.
+	Class ListClass `yaml:"class"`
+	// What the entries are about, for rules, events and pages (malware, phishing, ads, ...): letters, digits, '.', '_' and '-'.
+	// Empty: nothing is said. Default: none.
+	Category string `yaml:"category"`
+	// Action for the entries: allow, log or block. Not given: that of the class, see reputation. Default: none.
+	Action Action `yaml:"action"`
+	// Time between looks for a new version. SIGHUP looks at once. Default: 1d.
+	Refresh Duration `yaml:"refresh" bounds:"1m..30d"`
+	// Octets read at most; a longer list is refused and the last good copy stays. Default: 64MiB.
+	MaxBytes Size `yaml:"max_bytes" bounds:"1B..4GiB"`
+	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
+	SHA256 string `yaml:"sha256"`
+	// What the list may do besides adding entries. allow: its own exceptions (adblock "@@") count. Default: none.
+	Grants []Grant `yaml:"grants"`
+	// Groups of clients for whom the list counts. Not given: everybody. Default: none.
+	Groups []string `yaml:"groups"`
+
+	// Line in the file where the list starts; 0 for one made in code.
+	Line int `yaml:"-"`
+}
+
+// NewList returns a list with the defaults of an entry.
+func NewList(name string) List {
+	return List{Name: name, Format: ListAuto, Class: ListBad, Refresh: Duration(day), MaxBytes: 64 << 20}
+}
+
+func (l *List) begin(line int) {
+	*l = NewList("")
+	l.Line = line
+}
+
+// Rule is one rule of the policy.
+type Rule struct {
+	// Name of the rule in events and on pages: letters, digits, '.', '_' and '-'. Required.
+	Name string `yaml:"name" jsonschema:"required"`
+	// Groups of clients. Not given: everybody. Default: none.
+	Groups []string `yaml:"groups"`
+	// Protocols: http, websocket, dns. Not given: all. Default: none.
+	Protocols []Protocol `yaml:"protocols"`
+	// Names: "example.com" is this name alone, ".example.com" it and all below, "*.example.com" only those below. Default: none.
+	Names []NamePattern `yaml:"names"`
+	// Names of lists that hold the name, the address or the URL. Default: none.
+	Lists []string `yaml:"lists"`
+	// Categories of lists that hold it. Default: none.
+	Categories []string `yaml:"categories"`
+	// Classes: bad, untrusted, unknown, shared, known. Default: none.
+	Classes []Class `yaml:"classes"`
+	// URLs: SCHEME://HOST[:PORT]/PATH, where "*" in the path stands for any run of characters, HOST is as in names or an
+	// address, and SCHEME is http, https, ws, wss or "*". Default: none.
+	URLs []URLPattern `yaml:"urls"`
+	// Request methods. Default: none.
+	Methods []Method `yaml:"methods"`
+	// Declared media types without parameters, "text/html" or "text/*". Default: none.
+	ContentTypes []MediaRange `yaml:"content_types"`
+	// Networks or single addresses of the destination. Default: none.
+	Addresses []Prefix `yaml:"addresses"`
+	// Types of DNS queries, TXT or TYPE65280 (RFC 3597). Default: none.
+	QTypes []QType `yaml:"qtypes"`
+	// Detectors that found something. Default: none.
+	Detectors []string `yaml:"detectors"`
+	// Least severity of a finding: low, medium, high or critical. Not given: findings are no condition. Default: none.
+	MinSeverity Severity `yaml:"min_severity"`
+	// What happens: allow, log, block, or splice, which allows and does not decrypt. Required.
+	Action RuleAction `yaml:"action" jsonschema:"required"`
+	// How a block speaks: page, nxdomain, null_ip (0.0.0.0 and ::), refused, drop, or addresses as in resolver.block_answer.
+	// Not given: a page, and resolver.block_answer for DNS. Default: none.
+	Answer RuleAnswer `yaml:"answer"`
+	// Moment after which an allow no longer counts, as in 2026-12-01T00:00:00Z. Not given: never. Default: none.
+	Until Time `yaml:"until"`
+	// Whether a block only logs what it would have blocked. Default: false.
+	Observe bool `yaml:"observe"`
+	// Whether what an allow lets through is still inspected; off only with allow. Default: on.
+	Inspect Toggle `yaml:"inspect"`
+	// Text for the block page, at most 500 octets. Default: none.
+	Reason string `yaml:"reason"`
+
+	// Line in the file where the rule starts, for traces; 0 for one made in code.
+	Line int `yaml:"-"`
+}
+
+// NewRule returns a rule with the defaults of an entry. It has no action yet and is not valid without one.
+func NewRule(name string) Rule { return Rule{Name: name, Inspect: On} }
+
+func (r *Rule) begin(line int) {
+	*r = NewRule("")
+	r.Line = line
+}
