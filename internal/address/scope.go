@@ -24,35 +24,29 @@ const (
 	Public                     // globally reachable unicast
 )
 
+// scopeNames is indexed by Scope.
+var scopeNames = [...]string{
+	Invalid:       "invalid",
+	Metadata:      "metadata",
+	Loopback:      "loopback",
+	Unspecified:   "unspecified",
+	LinkLocal:     "link-local",
+	Private:       "private",
+	CGNAT:         "cgnat",
+	Multicast:     "multicast",
+	Broadcast:     "broadcast",
+	Benchmark:     "benchmark",
+	Documentation: "documentation",
+	Reserved:      "reserved",
+	Public:        "public",
+}
+
 // String returns a lower-case word; it is a closed set, fit for a label.
 func (s Scope) String() string {
-	switch s {
-	case Metadata:
-		return "metadata"
-	case Loopback:
-		return "loopback"
-	case Unspecified:
-		return "unspecified"
-	case LinkLocal:
-		return "link-local"
-	case Private:
-		return "private"
-	case CGNAT:
-		return "cgnat"
-	case Multicast:
-		return "multicast"
-	case Broadcast:
-		return "broadcast"
-	case Benchmark:
-		return "benchmark"
-	case Documentation:
-		return "documentation"
-	case Reserved:
-		return "reserved"
-	case Public:
-		return "public"
+	if int(s) >= len(scopeNames) {
+		s = Invalid
 	}
-	return "invalid"
+	return scopeNames[s]
 }
 
 // ScopeOf returns the least public scope among a and every address embedded in

@@ -31,7 +31,7 @@ const (
 	maxLabel = 63
 )
 
-// ErrName: no certificate is minted for such a name.
+// ErrName says that no certificate is minted for such a name.
 var ErrName = errors.New("name cannot have a certificate")
 
 // leafID is the key of the cache.

@@ -136,12 +136,27 @@ func load(dir, marked string) (*Authority, error) {
 	if err := missing(dir, marked, keyErr, certErr); err != nil {
 		return nil, err
 	}
+	a, err := assemble(dir, marked, keyPEM, certPEM)
+	clear(keyPEM)
+	if err != nil || marked != "" {
+		return a, err
+	}
+	err = writeMarker(dir, a.Fingerprint(), time.Now())
+	if err != nil && !errors.Is(err, ErrExists) && !readOnly(err) {
+		return nil, fmt.Errorf("mark certificate authority: %w", err)
+	}
+	return a, nil
+}
+
+// assemble makes an Authority of what the files say, and holds it against the
+// marker.
+func assemble(dir, marked string, keyPEM, certPEM []byte) (*Authority, error) {
+	keyPath, certPath := filepath.Join(dir, KeyFile), filepath.Join(dir, CertFile)
 	chain, err := parseChain(certPath, certPEM)
 	if err != nil {
 		return nil, err
 	}
 	signer, err := parseKey(keyPath, keyPEM)
-	clear(keyPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +167,6 @@ func load(dir, marked string) (*Authority, error) {
 	a, err := New(chain[0], signer, chain[1:], Options{})
 	if err != nil {
 		return nil, fmt.Errorf("load %s and %s: %w", certPath, keyPath, err)
-	}
-	if marked == "" {
-		err = writeMarker(dir, a.Fingerprint(), time.Now())
-		if err != nil && !errors.Is(err, ErrExists) && !readOnly(err) {
-			return nil, fmt.Errorf("mark certificate authority: %w", err)
-		}
 	}
 	return a, nil
 }
@@ -244,7 +253,13 @@ func writeMarker(dir, fingerprint string, now time.Time) error {
 		return err
 	}
 	defer func() { _ = os.Remove(temp) }()
-	if err := os.Link(temp, final); errors.Is(err, fs.ErrExist) {
+	err := os.Link(temp, final)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		// A file system without hard links. Exclusive creation is as good against
+		// another process; a crash within it leaves a marker that Load reports.
+		err = writeSynced(final, []byte(text), 0o644)
+	}
+	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w (found %s)", ErrExists, MarkerFile)
 	} else if err != nil {
 		return err

@@ -222,19 +222,13 @@ func looksSecret(s string) bool {
 	if len(s) < minLongToken {
 		return false
 	}
-	var digit, letter, beyondHex bool
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9':
-			digit = true
-		case 'a' <= c|0x20 && c|0x20 <= 'z':
-			letter = true
-			beyondHex = beyondHex || c|0x20 > 'f'
-		case strings.IndexByte("-_.~+=%:", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return digit && letter && beyondHex
+	// Digits, letters, one letter beyond hexadecimal, nothing outside the alphabets
+	// of base64, base64url and percent-encoding.
+	return strings.ContainsAny(s, "0123456789") && strings.ContainsAny(s, afterF) &&
+		strings.Trim(s, tokenBytes) == ""
 }
+
+const (
+	afterF     = "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
+	tokenBytes = afterF + "abcdefABCDEF0123456789-_.~+=%:"
+)
