@@ -142,7 +142,8 @@ func load(dir, marked string) (*Authority, error) {
 		return a, err
 	}
 	err = writeMarker(dir, a.Fingerprint(), time.Now())
-	if err != nil && !errors.Is(err, ErrExists) && !readOnly(err) {
+	beaten := errors.Is(err, ErrExists) || errors.Is(err, fs.ErrExist) // by another process that marks the same CA
+	if err != nil && !beaten && !readOnly(err) {
 		return nil, fmt.Errorf("mark certificate authority: %w", err)
 	}
 	return a, nil
