@@ -1,0 +1,69 @@
+package lists_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"weir/blocklists/lists"
+	"weir/blocklists/set"
+	"weir/blocklists/source"
+	"weir/internal/hostname"
+)
+
+// TestBuiltin: every line of every list is in force, no entry stands twice, and no name of another class hides in a list.
+func TestBuiltin(t *testing.T) {
+	t.Parallel()
+	m, err := source.New(source.Config{Sources: lists.Builtin()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, st := range m.Status() {
+		lines, seen := 0, map[string]int{}
+		for n, line := range strings.Split(lists.Builtin()[i].Text, "\n") {
+			if line == "" || line[0] == '!' {
+				continue
+			}
+			lines++
+			if first, twice := seen[line]; twice {
+				t.Errorf("%s:%d: %s stands on line %d too", st.Name, n+1, line, first)
+			}
+			seen[line] = n + 1
+		}
+		if st.Rules != lines || lines == 0 || len(st.Skipped) != 0 || st.Refused != 0 {
+			t.Errorf("%s: %d lines, %+v", st.Name, lines, st)
+		}
+	}
+	for _, c := range []struct{ target, list string }{
+		{"www.addatamarket.net", "weir-bad"},
+		{"games.cabinet-company.info", "weir-bad"},
+		{"172.86.123.69", "weir-bad"},
+		{"api.ipify.org", "weir-ip-lookup"},
+		{"checkip.amazonaws.com", "weir-ip-lookup"},
+		{"evil.duckdns.org", "weir-dynamic-dns"},
+		{"dns.google", "weir-doh"},
+		{"abc123.dns.nextdns.io", "weir-doh"},
+		{"tenant.workers.dev", "weir-shared"},
+		{"amazonaws.com", ""},
+		{"www.google.com", ""},
+		{"www.quad9.net", ""},
+	} {
+		var ms []set.Match
+		if a, err := netip.ParseAddr(c.target); err == nil {
+			ms = s.LookupAddr(a, nil)
+		} else {
+			ms = s.Lookup(hostname.MustParse(c.target), nil)
+		}
+		got := ""
+		if len(ms) > 0 {
+			got = s.List(ms[0].List).Name
+		}
+		if got != c.list {
+			t.Errorf("%s is on %q, want %q", c.target, got, c.list)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// DefaultClient returns a client for lists. It takes no proxy from the environment: weir must not fetch its lists through
+// itself by accident.
+func DefaultClient() *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                  nil,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           maxParallel,
+		IdleConnTimeout:        30 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}}
+}
+
+// guarded copies the client and adds our redirect policy: few, and never from TLS to plain text, nor from elsewhere to
+// loopback over plain text.
+func guarded(c *http.Client) *http.Client {
+	if c == nil {
+		c = DefaultClient()
+	}
+	own := *c
+	own.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		switch {
+		case len(via) > maxRedirects:
+			return fmt.Errorf("%w: more than %d", ErrRedirect, maxRedirects)
+		case req.URL.Scheme != "https" && !(loopbackHTTP(req.URL) && loopbackHTTP(via[0].URL)):
+			return fmt.Errorf("%w: to plain text", ErrRedirect)
+		}
+		return nil
+	}
+	return &own
+}
+
+// answer is what a download gave: Body when the text is new, nil when the server says that ours is current.
+type answer struct {
+	body         io.ReadCloser
+	etag         string
+	lastModified string
+}
+
+// fetch asks for a list; old carries the validators of the copy that we have.
+func fetch(ctx context.Context, client *http.Client, from string, old meta) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return answer{}, fmt.Errorf("make request: %w", withoutURL(err))
+	}
+	req.Header.Set("User-Agent", "weir")
+	req.Header.Set("Accept", "text/plain, */*;q=0.5")
+	if old.ETag != "" {
+		req.Header.Set("If-None-Match", old.ETag)
+	}
+	if old.LastModified != "" {
+		req.Header.Set("If-Modified-Since", old.LastModified)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return answer{}, fmt.Errorf("download: %w", withoutURL(err))
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotModified && (old.ETag != "" || old.LastModified != ""):
+		_ = resp.Body.Close() // it has no body
+		return answer{}, nil
+	case resp.StatusCode != http.StatusOK:
+		_ = resp.Body.Close() // an error page that nobody reads
+		return answer{}, fmt.Errorf("download: %w: status %d", ErrStatus, resp.StatusCode)
+	}
+	return answer{body: resp.Body, etag: resp.Header.Get("ETag"), lastModified: resp.Header.Get("Last-Modified")}, nil
+}
+
+// withoutURL takes the URL, which may hold secrets, out of an error of net/http.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,334 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"weir/blocklists/format"
+	"weir/blocklists/set"
+)
+
+// refresh brings one item up to date and plans its next refresh. changed says that there is something new to compile.
+func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err error) {
+	it.fetching.Lock()
+	defer it.fetching.Unlock()
+	if it.src.Path != "" {
+		m.work.Lock()
+		changed, err = m.readFile(ctx, it)
+		m.work.Unlock()
+	} else {
+		changed, err = m.download(ctx, it)
+	}
+	if err != nil && ctx.Err() != nil {
+		return false, err // we were stopped: that says nothing about the list
+	}
+	m.mu.Lock()
+	interval := it.src.Interval
+	if err != nil && interval > 0 {
+		interval = min(interval, firstRetry<<min(it.failures, 12))
+	}
+	if interval > 0 {
+		it.next = time.Now().Add(jitter(interval))
+	}
+	m.mu.Unlock()
+	if err != nil {
+		m.failed(it, err)
+		m.log.Warn("refresh list", "list", it.src.List.Name, "source", it.src.shown(), "err", err)
+	}
+	return changed, err
+}
+
+func (m *Manager) failed(it *item, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it.err = err
+	it.failures++
+}
+
+// download fetches a remote list and makes it the copy when it is good.
+func (m *Manager) download(ctx context.Context, it *item) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, it.src.Timeout)
+	defer cancel()
+	old := m.validators(it)
+	got, err := fetch(ctx, m.client, it.src.URL, old)
+	if err != nil {
+		return false, err
+	}
+	if got.body == nil {
+		old.Checked = time.Now()
+		return false, m.confirm(it, old)
+	}
+	defer func() { _ = got.body.Close() }() // the text was read, or is given up
+	d, err := m.store.draft(it.base, got.body, it.src.MaxBytes)
+	if err != nil {
+		return false, err
+	}
+	now := time.Now()
+	return m.accept(it, d, meta{ETag: got.etag, LastModified: got.lastModified, Fetched: now, Checked: now})
+}
+
+// validators returns the metadata of the copy; without validators when the copy is not the text that they speak of.
+func (m *Manager) validators(it *item) meta {
+	m.mu.Lock()
+	old := it.meta
+	m.mu.Unlock()
+	if old.ETag == "" && old.LastModified == "" {
+		return old
+	}
+	if h, err := hashFile(m.store.textPath(it.base)); err != nil || h != old.Hash {
+		return meta{Entries: old.Entries}
+	}
+	return old
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read copy: %w", err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read copy: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// accept ends a draft: it becomes the copy when it parses, is the pinned text, and has not lost all its entries.
+func (m *Manager) accept(it *item, d *draft, now meta) (changed bool, err error) {
+	now.Name, now.Hash = it.src.List.Name, d.hash()
+	sum, err := it.src.judge(d.file, now.Hash, m.entries(it))
+	if err != nil {
+		d.discard()
+		return false, err
+	}
+	now.Entries = sum.Entries()
+	if now.Hash == m.copyHash(it) {
+		d.discard()
+		return false, m.confirm(it, now)
+	}
+	if err := d.commit(); err != nil {
+		return false, err
+	}
+	m.log.Info("list changed", "list", it.src.List.Name, "entries", now.Entries)
+	return true, m.confirm(it, now)
+}
+
+// copyHash is the digest of the copy on disk, as metadata and the text itself agree on it; empty otherwise.
+func (m *Manager) copyHash(it *item) string {
+	m.mu.Lock()
+	known := it.meta.Hash
+	m.mu.Unlock()
+	if h, err := hashFile(m.store.textPath(it.base)); err != nil || h != known {
+		return ""
+	}
+	return known
+}
+
+// entries is how many entries the text in force had.
+func (m *Manager) entries(it *item) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if it.parsed.ok {
+		return it.parsed.sum.Entries()
+	}
+	return it.meta.Entries
+}
+
+// confirm records that the copy is current.
+func (m *Manager) confirm(it *item, now meta) error {
+	m.mu.Lock()
+	it.meta, it.err, it.failures, it.direct = now, nil, 0, false
+	m.mu.Unlock()
+	return m.store.writeMeta(it.base, now)
+}
+
+// judge parses a text without keeping it. had is how many entries the text in force has.
+func (s Source) judge(r io.Reader, digest string, had int) (format.Summary, error) {
+	if s.SHA256 != "" && !strings.EqualFold(s.SHA256, digest) {
+		return format.Summary{}, fmt.Errorf("%w: got %s", ErrDigest, digest)
+	}
+	sum, err := format.ParseLimited(r, s.Format, format.Limits{Bytes: s.MaxBytes}, func(format.Entry) {}, nil)
+	if err != nil {
+		return sum, fmt.Errorf("parse: %w", err)
+	}
+	if sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum) {
+		return sum, fmt.Errorf("%w: it had %d", ErrEmptied, had)
+	}
+	return sum, nil
+}
+
+// emptiedOnPurpose takes a file that holds comments and nothing else as its owner's wish; an empty one may be half written.
+func (s Source) emptiedOnPurpose(sum format.Summary) bool {
+	return s.Path != "" && len(sum.Skipped) == 0 && sum.Bytes > 2*int64(sum.Lines) // more than line ends
+}
+
+// readFile takes over a local file: as a copy, or itself where no copy can be made. The caller holds work.
+func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, fmt.Errorf("read list: %w", err)
+	}
+	m.mu.Lock()
+	if it.meta.Hash == "" && m.store.dir != "" {
+		it.meta = m.store.readMeta(it.base)
+	}
+	it.direct = false
+	m.mu.Unlock()
+	f, err := openRegular(it.src.Path)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	now := time.Now()
+	if !m.readOnly {
+		d, draftErr := m.store.draft(it.base, f, it.src.MaxBytes)
+		if draftErr == nil {
+			return m.accept(it, d, meta{Fetched: now, Checked: now})
+		}
+		m.log.Warn("keep a copy of a list", "list", it.src.List.Name, "err", draftErr)
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return false, fmt.Errorf("read list: %w", err)
+		}
+	}
+	return true, m.readDirect(it, f, now)
+}
+
+// openRegular refuses what is not a file: a pipe or a device would never end.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read list: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read list: %s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read list: %w", err)
+	}
+	return f, nil
+}
+
+// readDirect judges a file that is going to be read in place.
+func (m *Manager) readDirect(it *item, f io.Reader, now time.Time) error {
+	h := sha256.New()
+	limited := io.LimitReader(f, it.src.MaxBytes+1)
+	body := io.TeeReader(limited, h)
+	sum, err := it.src.judge(body, it.src.SHA256, m.entries(it)) // the digest is known only at the end
+	if err != nil {
+		return err
+	}
+	digest := hex.EncodeToString(h.Sum(nil))
+	if it.src.SHA256 != "" && !strings.EqualFold(digest, it.src.SHA256) {
+		return fmt.Errorf("%w: got %s", ErrDigest, digest)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it.meta = meta{Name: it.src.List.Name, Hash: digest, Entries: sum.Entries(), Fetched: now, Checked: now}
+	it.err, it.failures, it.direct = nil, 0, true
+	return nil
+}
+
+// compile makes a Set of every text in force. The caller holds work.
+func (m *Manager) compile(ctx context.Context) (*set.Set, error) {
+	b := set.NewBuilder()
+	all := make([]parsed, len(m.items))
+	var errs []error
+	for i, it := range m.items {
+		if err := ctx.Err(); err != nil {
+			return m.Set(), fmt.Errorf("compile lists: %w", err)
+		}
+		p, err := m.add(b, it)
+		all[i] = p
+		if err != nil && !errors.Is(err, ErrNoCopy) {
+			m.failed(it, err)
+			errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
+		}
+	}
+	s := b.Build()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current = s
+	for i, it := range m.items {
+		it.parsed = all[i]
+		it.parsed.stats = s.ListStats(uint16(i))
+	}
+	return s, errors.Join(errs...)
+}
+
+// add parses the text of one item into b. What breaks halfway leaves nothing behind.
+func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
+	m.mu.Lock()
+	list := it.src.List
+	list.Updated, list.Hash = it.meta.Checked, it.meta.Hash
+	m.mu.Unlock()
+	n, err := b.AddList(list)
+	if err != nil {
+		return parsed{}, fmt.Errorf("compile: %w", err)
+	}
+	r, err := m.open(it)
+	if err != nil {
+		return parsed{}, err
+	}
+	defer func() { _ = r.Close() }() // read only
+	p := parsed{ok: true}
+	var addErr error
+	p.sum, err = format.ParseLimited(r, it.src.Format, format.Limits{Bytes: it.src.MaxBytes},
+		func(e format.Entry) {
+			if addErr == nil {
+				addErr = b.Add(n, e)
+			}
+		},
+		func(d format.Diagnostic) {
+			if len(p.diags) < maxDiagnostics {
+				d.File = it.src.shown()
+				p.diags = append(p.diags, d)
+			}
+		})
+	if err = errors.Join(err, addErr); err != nil {
+		b.Drop(n)
+		return parsed{diags: p.diags}, fmt.Errorf("compile: %w", err)
+	}
+	return p, nil
+}
+
+// open returns the text in force.
+func (m *Manager) open(it *item) (io.ReadCloser, error) {
+	m.mu.Lock()
+	direct := it.direct
+	m.mu.Unlock()
+	switch {
+	case it.src.Text != "":
+		return io.NopCloser(strings.NewReader(it.src.Text)), nil
+	case direct:
+		return openRegular(it.src.Path)
+	case m.store.dir == "":
+		return nil, ErrNoCopy
+	}
+	return m.openCopy(it)
+}
+
+// openCopy opens the last good copy; one that is not the pinned text is none.
+func (m *Manager) openCopy(it *item) (io.ReadCloser, error) {
+	path := m.store.textPath(it.base)
+	if it.src.SHA256 != "" {
+		if h, err := hashFile(path); err == nil && !strings.EqualFold(h, it.src.SHA256) {
+			return nil, fmt.Errorf("%w: the copy on disk", ErrDigest)
+		}
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNoCopy
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read copy: %w", err)
+	}
+	return f, nil
+}

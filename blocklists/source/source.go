@@ -1,0 +1,186 @@
+// Package source keeps lists current: it reads them from files and over HTTPS, keeps the last good copy of each on disk, and
+// compiles all of them into a new [set.Set] when one changed. A list that cannot be had, is broken, or has suddenly become empty
+// keeps its last good copy; the error stands in its [Status]. Nothing here ever delays a start: [Manager.Load] reads the disk
+// only, [Manager.Run] does the network.
+package source
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"weir/blocklists/format"
+	"weir/blocklists/set"
+)
+
+// Source says where one list comes from: exactly one of Path, URL and Text is set.
+type Source struct {
+	// List is copied into the Set; Name must be unique. Source, Updated and Hash are filled in.
+	List set.List
+	// Path is a file. It is read at each Load, and every Interval when that is set.
+	Path string
+	// URL is https, or http on a loopback address.
+	URL string
+	// Text is the list itself, as for the built-in ones.
+	Text string
+	// Format is the grammar; zero: detected.
+	Format format.Format
+	// Interval is the time between refreshes, changed at random by a tenth so that a fleet does not call at once. Zero: a day
+	// for URLs, never for files; at least a minute.
+	Interval time.Duration
+	// Timeout bounds one download. Zero: two minutes.
+	Timeout time.Duration
+	// MaxBytes bounds the text, after decompression. Zero: [format.DefaultBytes].
+	MaxBytes int64
+	// SHA256 pins the text, in hex. Empty: any.
+	SHA256 string
+}
+
+// Config is what a [Manager] needs.
+type Config struct {
+	// Dir holds the last good copies; it is made when needed, mode 0700. Empty: none are kept, and URLs have no effect.
+	Dir string
+	// Sources in the order of their lists in the Set.
+	Sources []Source
+	// ReadOnly never writes to Dir nor calls the network: for commands that look at what a running weir has.
+	ReadOnly bool
+	// Client makes the requests; nil: [DefaultClient]. Its redirect policy is replaced by ours.
+	Client *http.Client
+	// Logger is for operators; nil: silent.
+	Logger *slog.Logger
+}
+
+// Limits and defaults.
+const (
+	defaultInterval = 24 * time.Hour  // what most lists ask for in their header
+	minInterval     = time.Minute     // less would be an attack on the publisher
+	defaultTimeout  = 2 * time.Minute // 100 MB at 1 MB/s
+	firstRetry      = time.Minute     // doubled up to the interval
+	maxRedirects    = 5               // release pages and CDNs need two or three
+	maxParallel     = 4               // downloads at once
+	settle          = 2 * time.Second // wait this long for other downloads before compiling
+	maxDiagnostics  = 20              // kept per list
+)
+
+// Errors of this package; each is wrapped with the list and the cause.
+var (
+	ErrConfig   = errors.New("invalid list source")
+	ErrNoList   = errors.New("no such list")
+	ErrEmptied  = errors.New("list has no entries any more")
+	ErrDigest   = errors.New("digest is not the pinned one")
+	ErrStatus   = errors.New("unexpected answer")
+	ErrRedirect = errors.New("redirect refused")
+	ErrReadOnly = errors.New("lists are read-only here")
+	ErrNoCopy   = errors.New("not loaded yet")
+)
+
+// location is the identity of the source beside its name: a copy of another location is not reused.
+func (s Source) location() string {
+	switch {
+	case s.URL != "":
+		return s.URL
+	case s.Path != "":
+		return s.Path
+	}
+	return "built-in"
+}
+
+// shown is location without what may be secret: user, password and query.
+func (s Source) shown() string {
+	if s.URL == "" {
+		return s.location()
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil { // cannot be: check has parsed it
+		return "invalid URL"
+	}
+	u.User, u.Fragment = nil, ""
+	if u.RawQuery != "" {
+		u.RawQuery = "redacted"
+	}
+	return u.String()
+}
+
+func (s Source) withDefaults() Source {
+	if s.Interval == 0 && s.URL != "" {
+		s.Interval = defaultInterval
+	}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	if s.MaxBytes == 0 {
+		s.MaxBytes = format.DefaultBytes
+	}
+	s.List.Source = s.shown()
+	return s
+}
+
+// check refuses what could never work or must not.
+func (s Source) check() error {
+	given := 0
+	for _, field := range [...]string{s.Path, s.URL, s.Text} {
+		if field != "" {
+			given++
+		}
+	}
+	_, hexErr := hex.DecodeString(s.SHA256)
+	switch {
+	case s.List.Name == "":
+		return fmt.Errorf("%w: a list without name", ErrConfig)
+	case given != 1:
+		return fmt.Errorf("%w: list %q: want exactly one of path, URL and text", ErrConfig, s.List.Name)
+	case s.List.Action == set.ActionAllow && !s.List.GrantAllow:
+		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, set.ErrGrant)
+	case s.Timeout < 0 || s.MaxBytes < 0 || s.Interval < 0 || s.Interval > 0 && s.Interval < minInterval:
+		return fmt.Errorf("%w: list %q: a limit below zero or an interval below %v", ErrConfig, s.List.Name, minInterval)
+	case hexErr != nil || s.SHA256 != "" && len(s.SHA256) != 64:
+		return fmt.Errorf("%w: list %q: sha256 must be 64 hex digits", ErrConfig, s.List.Name)
+	case s.URL != "":
+		return s.checkURL()
+	}
+	return nil
+}
+
+func (s Source) checkURL() error {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return fmt.Errorf("%w: list %q: the URL does not parse", ErrConfig, s.List.Name) // the error would quote its secrets
+	}
+	if u.Scheme == "https" && u.Hostname() != "" || loopbackHTTP(u) {
+		return nil
+	}
+	return fmt.Errorf("%w: list %q: %s: want https (http only to a loopback address)", ErrConfig, s.List.Name, s.shown())
+}
+
+// loopbackHTTP says whether u may go without TLS: nobody stands between.
+func loopbackHTTP(u *url.URL) bool {
+	if u.Scheme != "http" {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.Unmap().IsLoopback() || u.Hostname() == "localhost"
+}
+
+// Status tells people and metrics how one list fares.
+type Status struct {
+	Name        string
+	Source      string        // file or URL, without secrets
+	Format      format.Format // as detected
+	Rules       int           // entries in force
+	Names       int
+	Addresses   int
+	Refused     int            // exceptions refused for want of a grant
+	Skipped     map[string]int // lines skipped, by reason (see [format.Reason])
+	Diagnostics []format.Diagnostic
+	Bytes       int64     // of text
+	Hash        string    // SHA-256 of the text in force
+	Updated     time.Time // when the text in force was last seen to be current; zero for built-in lists
+	Next        time.Time // of the next refresh; zero: none is planned
+	LastError   string    // of the last attempt; empty: it went well
+	Held        bool      // the last attempt failed and an older copy is in force
+}

@@ -1,0 +1,486 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/blocklists/format"
+	"weir/blocklists/set"
+	"weir/blocklists/source"
+	"weir/internal/hostname"
+)
+
+// origin is a web server without sockets, so that tests run in a synctest bubble.
+type origin struct {
+	mu       sync.Mutex
+	text     string
+	etag     string
+	status   int
+	redirect string
+	down     error
+	requests []string
+}
+
+func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.requests = append(o.requests, r.URL.String()+" "+r.Header.Get("If-None-Match"))
+	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	switch {
+	case o.down != nil:
+		return nil, o.down
+	case o.redirect != "":
+		resp.StatusCode = http.StatusFound
+		resp.Header.Set("Location", o.redirect)
+	case o.status != 0:
+		resp.StatusCode = o.status
+	case o.etag != "" && r.Header.Get("If-None-Match") == o.etag:
+		resp.StatusCode = http.StatusNotModified
+	default:
+		resp.Header.Set("Etag", o.etag)
+		resp.Body = io.NopCloser(strings.NewReader(o.text))
+	}
+	return resp, nil
+}
+
+func (o *origin) set(change func(*origin)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change(o)
+}
+
+func (o *origin) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.requests)
+}
+
+func remote(name string) source.Source {
+	return source.Source{List: set.List{Name: name}, URL: "https://lists.example/" + name, Format: format.Domains, Interval: time.Hour}
+}
+
+func manager(t *testing.T, c source.Config) *source.Manager {
+	t.Helper()
+	m, err := source.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func load(t *testing.T, m *source.Manager) *set.Set {
+	t.Helper()
+	s, err := m.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// listed says which lists hold the name.
+func listed(s *set.Set, name string) string {
+	var out []string
+	for _, m := range s.Lookup(hostname.MustParse(name), nil) {
+		out = append(out, s.List(m.List).Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func expect(t *testing.T, s *set.Set, name, want string) {
+	t.Helper()
+	if got := listed(s, name); got != want {
+		t.Errorf("%s is on %q, want %q", name, got, want)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	named := func(s source.Source) source.Source { s.List.Name = "a"; return s }
+	for what, s := range map[string]source.Source{
+		"no name":       {Text: "a.example"},
+		"no source":     named(source.Source{}),
+		"two sources":   named(source.Source{Text: "x", Path: "y"}),
+		"plain http":    named(source.Source{URL: "http://lists.example/a"}),
+		"other scheme":  named(source.Source{URL: "file:///etc/passwd"}),
+		"not loopback":  named(source.Source{URL: "http://127.0.0.1.lists.example/a"}),
+		"short":         named(source.Source{URL: "https://lists.example/a", Interval: time.Second}),
+		"negative":      named(source.Source{Path: "a", MaxBytes: -1}),
+		"digest":        named(source.Source{Path: "a", SHA256: "abc"}),
+		"secret in URL": named(source.Source{URL: "https://user:secret@%zz/secret"}),
+		"allow":         {List: set.List{Name: "a", Action: set.ActionAllow}, Text: "x"},
+	} {
+		_, err := source.New(source.Config{Sources: []source.Source{s}})
+		if !errors.Is(err, source.ErrConfig) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	twice := named(source.Source{Text: "x"})
+	if _, err := source.New(source.Config{Sources: []source.Source{twice, twice}}); !errors.Is(err, source.ErrConfig) {
+		t.Errorf("same name: %v", err)
+	}
+	for _, u := range []string{"http://127.0.0.1:80/a", "http://[::1]/a", "http://localhost/a", "https://lists.example/a"} {
+		if _, err := source.New(source.Config{Sources: []source.Source{named(source.Source{URL: u})}}); err != nil {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+}
+
+// TestFiles: files are read at each Load; what breaks keeps the last good copy, even over a restart.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	cfg := source.Config{Dir: filepath.Join(dir, "lists"), Sources: []source.Source{
+		{List: set.List{Name: "../../etc/my list"}, Path: path, Format: format.Domains},
+		{List: set.List{Name: "inner"}, Text: "||c.example^\n@@||d.example^\n"},
+	}}
+	write(t, path, "a.example\nbad line here\n")
+	m := manager(t, cfg)
+	s := load(t, m)
+	expect(t, s, "x.a.example", "../../etc/my list")
+	expect(t, s, "c.example", "inner")
+	expect(t, s, "d.example", "")
+	st := m.Status()
+	if st[0].Rules != 1 || st[0].Skipped["trailing-text"] != 1 || len(st[0].Diagnostics) != 1 || st[0].Diagnostics[0].File != path || st[0].Held {
+		t.Errorf("status: %+v", st[0])
+	}
+	if st[1].Refused != 1 || st[1].Source != "built-in" || st[1].Format != format.Adblock {
+		t.Errorf("status: %+v", st[1])
+	}
+	for what, step := range map[string]func(){
+		"empty":   func() { write(t, path, "") },
+		"garbage": func() { write(t, path, "? ?\n! !\n") },
+		"page":    func() { write(t, path, "<html>a.example</html>") },
+		"gone":    func() { _ = os.Remove(path) },
+		"a pipe":  func() { _ = os.Remove(path); _ = os.Mkdir(path, 0o700) },
+	} {
+		_ = os.Remove(path)
+		step()
+		for _, m := range []*source.Manager{m, manager(t, cfg)} {
+			s, err := m.Load(t.Context())
+			if err == nil || !m.Status()[0].Held || m.Status()[0].LastError == "" {
+				t.Errorf("%s: %v, %+v", what, err, m.Status()[0])
+			}
+			expect(t, s, "a.example", "../../etc/my list")
+		}
+	}
+	_ = os.Remove(path)
+	write(t, path, "# emptied on purpose\n")
+	expect(t, load(t, m), "a.example", "")
+	write(t, path, "b.example\n")
+	expect(t, load(t, m), "b.example", "../../etc/my list")
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("files outside the directory: %v, %v", entries, err)
+	}
+}
+
+// TestNoDirectory: files work where nothing may be written, and read-only managers write nothing.
+func TestNoDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, blocked := filepath.Join(dir, "mine.txt"), filepath.Join(dir, "file")
+	write(t, path, "a.example\n")
+	write(t, blocked, "")
+	src := []source.Source{{List: set.List{Name: "mine"}, Path: path}, remote("far")}
+	for what, cfg := range map[string]source.Config{
+		"none":       {Sources: src},
+		"read-only":  {Sources: src, Dir: filepath.Join(dir, "lists"), ReadOnly: true},
+		"impossible": {Sources: src, Dir: filepath.Join(blocked, "lists")},
+	} {
+		m := manager(t, cfg)
+		s, err := m.Load(t.Context())
+		if (err != nil) != (what == "impossible") { // the broken directory is reported, not suffered
+			t.Errorf("%s: %v", what, err)
+		}
+		expect(t, s, "a.example", "mine")
+		if st := m.Status(); st[0].Hash == "" || st[1].Rules != 0 {
+			t.Errorf("%s: %+v", what, st)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lists")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a read-only manager wrote: %v", err)
+	}
+	m := manager(t, source.Config{Sources: src, ReadOnly: true})
+	if err := m.Refresh(t.Context(), ""); !errors.Is(err, source.ErrReadOnly) {
+		t.Errorf("refresh: %v", err)
+	}
+}
+
+// TestPinned: a text that is not the pinned one never comes into force, from file, network or disk.
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	write(t, path, "a.example\n")
+	digest := sha256.Sum256([]byte("a.example\n"))
+	src := source.Source{List: set.List{Name: "mine"}, Path: path, SHA256: strings.ToUpper(hex.EncodeToString(digest[:]))}
+	for what, cfg := range map[string]source.Config{"copy": {Dir: filepath.Join(dir, "lists")}, "direct": {}} {
+		cfg.Sources = []source.Source{src}
+		write(t, path, "a.example\n")
+		m := manager(t, cfg)
+		expect(t, load(t, m), "a.example", "mine")
+		write(t, path, "b.example\n")
+		s, err := m.Load(t.Context())
+		if !errors.Is(err, source.ErrDigest) {
+			t.Errorf("%s: %v", what, err)
+		}
+		expect(t, s, "b.example", "")
+	}
+	copies, err := filepath.Glob(filepath.Join(dir, "lists", "*.list"))
+	if err != nil || len(copies) != 1 {
+		t.Fatal(copies, err)
+	}
+	write(t, copies[0], "evil.example\n")
+	_ = os.Remove(path)
+	s, err := manager(t, source.Config{Dir: filepath.Join(dir, "lists"), Sources: []source.Source{src}}).Load(t.Context())
+	if !errors.Is(err, source.ErrDigest) {
+		t.Errorf("copy: %v", err)
+	}
+	expect(t, s, "evil.example", "")
+}
+
+// TestRun walks a remote list through its life in synthetic time: absent, downloaded, unchanged, broken, changed, restarted.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		o := &origin{down: errors.New("no route")}
+		cfg := source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{remote("far")}}
+		m := manager(t, cfg)
+		expect(t, load(t, m), "a.example", "")
+		var got *set.Set
+		changes := 0
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := m.Run(ctx, func(s *set.Set) { got, changes = s, changes+1 }); err != nil {
+				t.Error(err)
+			}
+		})
+		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+		pass(time.Second)
+		if st := m.Status()[0]; !strings.Contains(st.LastError, "no route") || st.Held || o.count() != 1 || changes != 0 {
+			t.Fatalf("first failure: %+v, %d requests, %d changes", st, o.count(), changes)
+		}
+		o.set(func(o *origin) { o.down, o.text, o.etag = nil, "a.example\n", `"1"` })
+		pass(2 * time.Minute) // the retry comes after about one
+		expect(t, got, "a.example", "far")
+		if st := m.Status()[0]; st.LastError != "" || st.Rules != 1 || st.Updated.IsZero() || changes != 1 {
+			t.Fatalf("success: %+v, %d changes", st, changes)
+		}
+		pass(2 * time.Hour)
+		if changes != 1 || o.count() < 3 || !strings.HasSuffix(o.requests[o.count()-1], ` "1"`) {
+			t.Fatalf("unchanged: %d changes, %q", changes, o.requests)
+		}
+		for what, broken := range map[string]func(*origin){
+			"page":    func(o *origin) { o.text, o.etag = "<!doctype html>", `"2"` },
+			"emptied": func(o *origin) { o.text, o.etag = "# nothing left\n", `"3"` },
+			"status":  func(o *origin) { o.status = 503 },
+			"loop":    func(o *origin) { o.redirect = "https://lists.example/far" },
+			"plain":   func(o *origin) { o.redirect = "http://lists.example/far" },
+			"local":   func(o *origin) { o.redirect = "http://127.0.0.1/far" },
+		} {
+			o.set(broken)
+			pass(2 * time.Hour)
+			if st := m.Status()[0]; st.LastError == "" || !st.Held || st.Rules != 1 || changes != 1 {
+				t.Errorf("%s: %+v, %d changes", what, st, changes)
+			}
+			expect(t, m.Set(), "a.example", "far")
+			o.set(func(o *origin) { o.status, o.redirect, o.text, o.etag = 0, "", "a.example\n", `"1"` })
+			pass(2 * time.Hour)
+			if st := m.Status()[0]; st.LastError != "" || st.Held {
+				t.Errorf("after %s: %+v", what, st)
+			}
+		}
+		o.set(func(o *origin) { o.text, o.etag = "b.example\n", `"4"` })
+		if err := m.Refresh(t.Context(), "far"); err != nil {
+			t.Error(err)
+		}
+		expect(t, got, "b.example", "far")
+		if err := m.Refresh(t.Context(), "near"); !errors.Is(err, source.ErrNoList) {
+			t.Errorf("unknown list: %v", err)
+		}
+		stop()
+		wg.Wait()
+
+		o.set(func(o *origin) { o.down = errors.New("no route") })
+		before := o.count()
+		expect(t, load(t, manager(t, cfg)), "b.example", "far")
+		if o.count() != before {
+			t.Error("Load went to the network")
+		}
+	})
+}
+
+// TestInterrupted: whatever a crash leaves behind between the two writes, the list is whole and the next refresh asks for all.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for what, crash := range map[string]func(t *testing.T, text, meta string){
+		"text newer than metadata": func(t *testing.T, text, _ string) { write(t, text, "b.example\n") },
+		"no metadata":              func(_ *testing.T, _, meta string) { _ = os.Remove(meta) },
+		"garbage metadata":         func(t *testing.T, _, meta string) { write(t, meta, "{\x00") },
+		"no text":                  func(_ *testing.T, text, _ string) { _ = os.Remove(text) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			o := &origin{text: "a.example\n", etag: `"1"`}
+			cfg := source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{remote("far")}}
+			m := manager(t, cfg)
+			load(t, m)
+			if err := m.Refresh(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			texts, _ := filepath.Glob(filepath.Join(dir, "*.list"))
+			metas, _ := filepath.Glob(filepath.Join(dir, "*.json"))
+			if len(texts) != 1 || len(metas) != 1 {
+				t.Fatal(texts, metas)
+			}
+			crash(t, texts[0], metas[0])
+			m = manager(t, cfg)
+			if _, err := m.Load(t.Context()); err != nil {
+				t.Errorf("load: %v", err)
+			}
+			if err := m.Refresh(t.Context(), ""); err != nil {
+				t.Errorf("refresh: %v", err)
+			}
+			if last := o.requests[len(o.requests)-1]; strings.Contains(last, `"1"`) {
+				t.Errorf("validators of another text were sent: %s", last)
+			}
+			expect(t, m.Set(), "a.example", "far")
+		})
+	}
+}
+
+// TestBounded: a list without end is given up at its limit, and leaves nothing on disk.
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	src := remote("far")
+	src.MaxBytes = 1000
+	o := &origin{text: strings.Repeat("a.example\n", 200)}
+	m := manager(t, source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{src}})
+	if err := m.Refresh(t.Context(), ""); err == nil {
+		t.Error("accepted")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestSlow: a server that never ends costs its timeout and nothing else.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		o := tripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "slow") {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: drip{r.Context()}, Request: r}, nil
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewBufferString("a.example\n")), Request: r}, nil
+		})
+		m := manager(t, source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{remote("slow"), remote("fast")}})
+		load(t, m)
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = m.Run(ctx, func(*set.Set) {}) })
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		expect(t, m.Set(), "a.example", "fast")
+		load(t, m) // a reload does not wait for the download
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if st := m.Status()[0]; st.LastError == "" {
+			t.Errorf("slow: %+v", st)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// drip gives one byte a second until its context ends.
+type drip struct{ ctx context.Context }
+
+func (d drip) Read(p []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second):
+		p[0] = '#'
+		return 1, nil
+	}
+}
+
+func (drip) Close() error { return nil }
+
+// TestSecrets: user, password and query of a URL are shown nowhere.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	src := remote("far")
+	src.URL = "https://user:hunter2@lists.example/far?token=hunter2"
+	o := &origin{down: errors.New("no route")}
+	m := manager(t, source.Config{Dir: t.TempDir(), Client: &http.Client{Transport: o}, Sources: []source.Source{src}})
+	err := m.Refresh(t.Context(), "far")
+	st := m.Status()[0]
+	s := load(t, m)
+	for _, text := range []string{err.Error(), st.Source, st.LastError, s.List(0).Source} {
+		if strings.Contains(text, "hunter2") {
+			t.Error(text)
+		}
+	}
+	if st.Source != "https://lists.example/far?redacted" {
+		t.Error(st.Source)
+	}
+}
+
+// TestManyReaders runs loads, refreshes and status together (for the race detector).
+func TestManyReaders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	write(t, path, "a.example\n")
+	o := &origin{text: "b.example\n"}
+	m := manager(t, source.Config{Dir: filepath.Join(dir, "lists"), Client: &http.Client{Transport: o}, Sources: []source.Source{remote("far"), {List: set.List{Name: "mine"}, Path: path}}})
+	load(t, m)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for j := range 5 {
+				o.set(func(o *origin) { o.text = "b.example\nc" + strconv.Itoa(i*10+j) + ".example\n" })
+				if err := m.Refresh(t.Context(), ""); err != nil {
+					t.Error(err)
+				}
+				if s, err := m.Load(t.Context()); err != nil || listed(s, "b.example") != "far" || listed(s, "a.example") != "mine" {
+					t.Errorf("half a list: %v", err)
+				}
+				_ = m.Status()
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,121 @@
+package source
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// meta stands beside each copy. It is written after the copy: when the process dies between the two, Hash differs from the
+// text, the validators are not used, and the next refresh asks for everything.
+type meta struct {
+	Name         string    `json:"name"`
+	ETag         string    `json:"etag,omitempty"`
+	LastModified string    `json:"last_modified,omitempty"`
+	Hash         string    `json:"sha256"`
+	Entries      int       `json:"entries"`
+	Fetched      time.Time `json:"fetched"` // when the text was received
+	Checked      time.Time `json:"checked"` // when it was last seen to be current
+}
+
+// maxMeta bounds the metadata file: an ETag may be as long as a header line.
+const maxMeta = 64 << 10
+
+// fileBase makes a file name of a list name: readable, never a path, different for different lists and locations.
+func fileBase(name, location string) string {
+	readable := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(name))
+	digest := sha256.Sum256([]byte(name + "\x00" + location))
+	return readable[:min(len(readable), 40)] + "-" + hex.EncodeToString(digest[:8])
+}
+
+// store is the directory of last good copies.
+type store struct{ dir string }
+
+func (s store) textPath(base string) string { return filepath.Join(s.dir, base+".list") }
+func (s store) metaPath(base string) string { return filepath.Join(s.dir, base+".json") }
+
+// readMeta returns the zero meta when there is none that fits the text.
+func (s store) readMeta(base string) meta {
+	f, err := os.Open(s.metaPath(base))
+	if err != nil {
+		return meta{}
+	}
+	defer func() { _ = f.Close() }() // read only
+	var m meta
+	if json.NewDecoder(io.LimitReader(f, maxMeta)).Decode(&m) != nil {
+		return meta{}
+	}
+	return m
+}
+
+func (s store) writeMeta(base string, m meta) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode metadata: %w", err)
+	}
+	if err := renameio.WriteFile(s.metaPath(base), append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write metadata: %w", err)
+	}
+	return nil
+}
+
+// draft is a text on its way to become a copy. Exactly one of commit and discard ends it.
+type draft struct {
+	file *renameio.PendingFile
+	sum  hash.Hash
+	size int64
+}
+
+var errTooBig = errors.New("text exceeds its limit")
+
+// draft streams r, of at most limit bytes, into a temporary file beside the copy.
+func (s store) draft(base string, r io.Reader, limit int64) (*draft, error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make list directory: %w", err)
+	}
+	f, err := renameio.NewPendingFile(s.textPath(base), renameio.WithTempDir(s.dir), renameio.WithPermissions(0o600))
+	if err != nil {
+		return nil, fmt.Errorf("make list file: %w", err)
+	}
+	d := &draft{file: f, sum: sha256.New()}
+	d.size, err = io.Copy(io.MultiWriter(f, d.sum), io.LimitReader(r, limit+1))
+	if err == nil && d.size > limit {
+		err = fmt.Errorf("%w of %d bytes", errTooBig, limit)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		d.discard()
+		return nil, fmt.Errorf("receive list: %w", err)
+	}
+	return d, nil
+}
+
+func (d *draft) hash() string { return hex.EncodeToString(d.sum.Sum(nil)) }
+
+// discard leaves the copy as it was.
+func (d *draft) discard() { _ = d.file.Cleanup() } // the worst is a stray temporary file
+
+// commit syncs the text and moves it over the copy in one step.
+func (d *draft) commit() error {
+	if err := d.file.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("replace list: %w", err)
+	}
+	return nil
+}
