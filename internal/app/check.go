@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"weir/internal/event"
+	"weir/internal/gate"
+	"weir/internal/redact"
+)
+
+// Judge answers questions by the same gate as the data path, without running anything.
+type Judge struct {
+	core   *core
+	client netip.Addr
+}
+
+// NewJudge loads the policy and the lists as they lie on disk. client is who is said to ask; invalid: this machine.
+func NewJudge(ctx context.Context, f *File, client netip.Addr) (*Judge, error) {
+	k, err := newCore(ctx, f, coreConfig{recorder: event.Discard{}, readOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	if !client.IsValid() {
+		client = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return &Judge{core: k, client: client}, nil
+}
+
+// Answer is what the gate said about one target or content; the order of fields is that of the command line's JSON.
+type Answer struct {
+	Target   string       `json:"target"`
+	Verdict  string       `json:"verdict"`
+	Would    string       `json:"would,omitempty"` // what enforce mode would do
+	Cause    string       `json:"cause"`
+	Class    string       `json:"class"`
+	Rule     string       `json:"rule"`
+	List     string       `json:"list"`
+	Entry    string       `json:"entry,omitempty"`
+	Line     uint32       `json:"line,omitempty"`
+	Stage    string       `json:"stage"`
+	TLS      string       `json:"tls,omitempty"` // intercept or splice, where it was asked
+	Reason   string       `json:"reason"`
+	Findings []Finding    `json:"findings,omitempty"`
+	Trace    []TraceEntry `json:"trace"`
+}
+
+// TraceEntry is one stage that spoke.
+type TraceEntry struct {
+	Stage   string `json:"stage"`
+	Place   string `json:"place"`
+	Subject string `json:"subject"`
+	Verdict string `json:"verdict"`
+	Cause   string `json:"cause"`
+	Class   string `json:"class,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+	List    string `json:"list,omitempty"`
+	Safety  string `json:"safety,omitempty"`
+}
+
+// Finding is one thing that a detector found.
+type Finding struct {
+	Detector  string `json:"detector"`
+	Severity  string `json:"severity"`
+	Technique string `json:"technique"`
+	Where     string `json:"where"`
+	Offset    int64  `json:"offset"`
+	Detail    string `json:"detail"`
+}
+
+// Blocks says whether the policy says block.
+func (a Answer) Blocks() bool { return a.Verdict == "block" }
+
+// Check judges a URL, name or address.
+func (j *Judge) Check(now time.Time, target string) (Answer, error) {
+	x, err := j.core.gate.Check(now, j.client, target)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer x.Done(now)
+	return j.answer(target, x), nil
+}
+
+func (j *Judge) answer(target string, x *gate.Exchange) Answer {
+	v, r := x.Verdict(), x.Reason()
+	a := Answer{
+		Target: redact.Text(target), Verdict: v.Action.String(), Cause: v.Cause.String(), Class: v.Class.String(), Rule: redact.Text(r.Rule),
+		List: r.List, Entry: redact.Text(r.ListEntry), Line: r.ListLine, Stage: x.Stage().String(), Reason: redact.Text(r.Sentence),
+		Trace: []TraceEntry{},
+	}
+	if v.Observed {
+		a.Would = "block"
+	}
+	for _, s := range x.Trace().Steps {
+		about := x.Policy().Explain(s.Verdict)
+		a.Trace = append(a.Trace, TraceEntry{
+			Stage: s.Stage.String(), Place: s.Place.String(), Subject: redact.Scrub(s.Subject), Verdict: s.Verdict.Action.String(),
+			Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: redact.Text(about.Rule), List: about.List, Safety: about.Safety,
+		})
+	}
+	infos := j.core.engine.Infos()
+	for _, m := range x.Findings() {
+		where := m.Phase.Place().String()
+		if m.Path != "" {
+			where += " > " + m.Path
+		}
+		a.Findings = append(a.Findings, Finding{
+			Detector: infos[m.Detector-1].Name, Severity: m.Severity.String(), Technique: infos[m.Detector-1].Technique, Where: where,
+			Offset: m.Offset, Detail: redact.Text(redact.Truncate(m.Detail, 256)),
+		})
+	}
+	return a
+}

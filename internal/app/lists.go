@@ -1,0 +1,69 @@
+package app
+
+import (
+	"fmt"
+
+	"weir/blocklists"
+	"weir/blocklists/format"
+	"weir/blocklists/lists"
+	"weir/blocklists/set"
+	"weir/blocklists/source"
+	"weir/internal/config"
+)
+
+// sources turns the lists of the config file into those of package source; the built-in ones come last, so that an operator's
+// own list is named first when both say the same.
+func sources(f *config.File) ([]source.Source, error) {
+	var out []source.Source
+	for i := range f.Lists {
+		s, err := listSource(&f.Lists[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: list %q: %w", f.Name(), f.Lists[i].Line, f.Lists[i].Name, err)
+		}
+		out = append(out, s)
+	}
+	if f.BuiltinLists {
+		out = append(out, lists.Builtin()...)
+	}
+	return out, nil
+}
+
+func listSource(l *config.List) (source.Source, error) {
+	class, err := set.ParseClass(string(l.Class))
+	if err != nil {
+		return source.Source{}, err
+	}
+	act := blocklists.ActionByClass
+	if l.Action != "" {
+		if act, err = set.ParseAction(string(l.Action)); err != nil {
+			return source.Source{}, err
+		}
+	}
+	kind := format.Auto
+	if l.Format != "" {
+		if kind, err = format.ParseFormat(string(l.Format)); err != nil {
+			return source.Source{}, err
+		}
+	}
+	s := source.Source{
+		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups},
+		Path: l.File, URL: l.URL, Format: kind, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
+	}
+	for _, g := range l.Grants {
+		s.List.GrantAllow = s.List.GrantAllow || g == config.GrantAllow
+	}
+	if l.URL != "" {
+		s.Interval = l.Refresh.Std()
+	}
+	return s, nil
+}
+
+// known names what the config file may refer to beside what it defines itself.
+func known(detectors []string) config.Known {
+	k := config.Known{Detectors: detectors}
+	for _, s := range lists.Builtin() {
+		k.Lists = append(k.Lists, s.List.Name)
+		k.Categories = append(k.Categories, s.List.Category)
+	}
+	return k
+}
