@@ -55,6 +55,17 @@ func Of(ctx context.Context) *Session {
 	return s
 }
 
+// FlowNow returns the flow with its client looked up under the policy in force: a connection that is kept alive outlives policies.
+func (s *Session) FlowNow(g *gate.Gate) *inspect.Flow {
+	c := g.Policy().Client(s.Flow.Client.Addr)
+	if c == s.Flow.Client {
+		return s.Flow
+	}
+	flow := *s.Flow
+	flow.Client = c
+	return &flow
+}
+
 // Plain makes the session of a client connection that was just accepted from remote, a v4-mapped address of which counts as IPv4.
 func Plain(g *gate.Gate, remote netip.AddrPort) *Session {
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
