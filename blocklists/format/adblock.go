@@ -81,44 +81,59 @@ func applyModifiers(text string) (e Entry, ok bool) {
 	return e, true
 }
 
+// anchors are the beginnings of a rule that say where a host starts, longest first, and what they make of it.
+var anchors = [...]struct {
+	text  string
+	scope set.Scope
+}{
+	{"||*.", set.Below},
+	{"||", set.Suffix},
+	{"://*.", set.Below},
+	{"://", set.Exact},
+	{"//", set.Exact},
+	{"|", set.Exact},
+}
+
+// anchor cuts the anchor off; ok is false when there is none. ".x^" ends as an anchored rule and is one.
+func anchor(rule string) (host string, scope set.Scope, ok bool) {
+	for _, a := range anchors {
+		if host, ok = strings.CutPrefix(rule, a.text); ok {
+			return host, a.scope, true
+		}
+	}
+	if host, ok = strings.CutPrefix(rule, "."); ok && strings.HasSuffix(rule, "^") {
+		return host, set.Below, true
+	}
+	return rule, set.Suffix, false
+}
+
 // pattern reads the part before '$'.
 func (p *parser) pattern(rule, line string, e Entry) {
-	rule = strings.TrimSpace(rule)
-	anchored := false // the host starts here
-	switch {
-	case strings.HasPrefix(rule, "||*."):
-		rule, e.Scope, anchored = rule[4:], set.Below, true
-	case strings.HasPrefix(rule, "||"):
-		rule, anchored = rule[2:], true
-	case strings.HasPrefix(rule, "://*."):
-		rule, e.Scope, anchored = rule[5:], set.Below, true
-	case strings.HasPrefix(rule, "://"):
-		rule, e.Scope, anchored = rule[3:], set.Exact, true
-	case strings.HasPrefix(rule, "|"):
-		rule, e.Scope, anchored = rule[1:], set.Exact, true
-	case strings.HasPrefix(rule, ".") && strings.HasSuffix(rule, "^"):
-		rule, e.Scope, anchored = rule[1:], set.Below, true
-	}
+	rule, scope, anchored := anchor(strings.TrimSpace(rule))
 	if !anchored {
 		p.bare(rule, line, e)
 		return
 	}
-	host := strings.TrimSuffix(strings.TrimSuffix(rule, "|"), "^")
-	if why := checkHost(host, e.Scope != set.Suffix && len(host) == len(rule)); why != "" {
+	e.Scope = scope
+	host := strings.TrimSuffix(rule, "/") // every URL has a path: "x/" is all of x
+	if host == rule {
+		host = strings.TrimSuffix(strings.TrimSuffix(rule, "|"), "^")
+	}
+	if why := checkHost(host, scope != set.Suffix && len(host) == len(rule)); why != "" {
 		p.skip(why, line)
 		return
 	}
 	p.putTarget(host, e)
 }
 
-// checkHost finds what makes a rule more than a host. open is true when nothing marks the end of a host that is not anchored
-// by "||": "|x" would match any name that starts with x.
+// checkHost finds what makes a rule more than a host. open is true when nothing marks the end of a host that is not
+// anchored by "||": "|x" would match any name that starts with x.
 func checkHost(host string, open bool) Reason {
 	switch {
-	case strings.ContainsAny(host, "*?"):
-		return ReasonPattern
-	case strings.ContainsAny(host, "/"), strings.Count(host, ":") == 1:
+	case strings.ContainsAny(host, "/?&="), strings.Count(host, ":") == 1:
 		return ReasonPath
+	case strings.Contains(host, "*"):
+		return ReasonPattern
 	case open, strings.ContainsAny(host, "^|"), strings.HasSuffix(host, "."), strings.HasPrefix(host, "."):
 		return ReasonPattern
 	}

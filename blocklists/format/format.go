@@ -8,8 +8,8 @@
 //	domains    x               x and everything below, as proxies, Umbrella and malware lists mean it
 //	wildcard   *.x  .x         x and everything below (hagezi, dnscrypt-proxy, dnsmasq publish one list in both spellings)
 //	           =x              x alone (dnscrypt-proxy)
-//	adblock    ||x^  ||x       x and everything below      @@... an exception
-//	           |x^  ://x^      x alone
+//	adblock    ||x^ ||x ||x/   x and everything below      @@... an exception
+//	           |x^ ://x^ //x^  x alone
 //	           ||*.x^  .x^     only what is below x
 //	           x               as in domains; "0.0.0.0 x" as in hosts
 //	addresses  a  a/n          the address, the prefix

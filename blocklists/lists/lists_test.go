@@ -23,17 +23,7 @@ func TestBuiltin(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, st := range m.Status() {
-		lines, seen := 0, map[string]int{}
-		for n, line := range strings.Split(lists.Builtin()[i].Text, "\n") {
-			if line == "" || line[0] == '!' {
-				continue
-			}
-			lines++
-			if first, twice := seen[line]; twice {
-				t.Errorf("%s:%d: %s stands on line %d too", st.Name, n+1, line, first)
-			}
-			seen[line] = n + 1
-		}
+		lines := rules(t, st.Name, lists.Builtin()[i].Text)
 		if st.Rules != lines || lines == 0 || len(st.Skipped) != 0 || st.Refused != 0 {
 			t.Errorf("%s: %d lines, %+v", st.Name, lines, st)
 		}
@@ -52,18 +42,38 @@ func TestBuiltin(t *testing.T) {
 		{"www.google.com", ""},
 		{"www.quad9.net", ""},
 	} {
-		var ms []set.Match
-		if a, err := netip.ParseAddr(c.target); err == nil {
-			ms = s.LookupAddr(a, nil)
-		} else {
-			ms = s.Lookup(hostname.MustParse(c.target), nil)
-		}
-		got := ""
-		if len(ms) > 0 {
-			got = s.List(ms[0].List).Name
-		}
-		if got != c.list {
+		if got := first(s, c.target); got != c.list {
 			t.Errorf("%s is on %q, want %q", c.target, got, c.list)
 		}
 	}
+}
+
+// rules counts the rules of a text and reports the ones that stand there twice.
+func rules(t *testing.T, name, text string) int {
+	t.Helper()
+	seen := map[string]int{}
+	for n, line := range strings.Split(text, "\n") {
+		if line == "" || line[0] == '!' {
+			continue
+		}
+		if before, twice := seen[line]; twice {
+			t.Errorf("%s:%d: %s stands on line %d too", name, n+1, line, before)
+		}
+		seen[line] = n + 1
+	}
+	return len(seen)
+}
+
+// first names the list of the most specific match.
+func first(s *set.Set, target string) string {
+	var ms []set.Match
+	if a, err := netip.ParseAddr(target); err == nil {
+		ms = s.LookupAddr(a, nil)
+	} else {
+		ms = s.Lookup(hostname.MustParse(target), nil)
+	}
+	if len(ms) == 0 {
+		return ""
+	}
+	return s.List(ms[0].List).Name
 }

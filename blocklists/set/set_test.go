@@ -219,36 +219,36 @@ func TestWords(t *testing.T) {
 type naive struct{ lists [][]set.Entry }
 
 func (n naive) lookup(name hostname.Name) string {
-	type hit struct {
-		depth, list int
-		text        string
-	}
-	var hits []hit
+	var out []string
 	for l, entries := range n.lists {
-		cancelled := map[string]bool{}
+		cancelled, seen := map[string]bool{}, map[string]bool{}
 		for _, e := range entries {
 			if e.Cancel {
 				e.Cancel = false
 				cancelled[e.String()] = true
 			}
 		}
-		seen := map[string]bool{}
 		for _, e := range entries {
 			text := e.String()
-			if e.Cancel || cancelled[text] || seen[text] || e.Exception && l%2 != 0 || !name.Within(e.Name) ||
-				e.Scope == set.Exact && name != e.Name || e.Scope == set.Below && name == e.Name {
-				continue
+			granted := !e.Exception || l%2 == 0
+			if granted && !e.Cancel && !cancelled[text] && !seen[text] && reaches(e, name) {
+				seen[text] = true
+				out = append(out, fmt.Sprintf("%03d l%d %s", name.Labels()-e.Name.Labels(), l, text))
 			}
-			seen[text] = true
-			hits = append(hits, hit{name.Labels() - e.Name.Labels(), l, text})
 		}
-	}
-	var out []string
-	for _, h := range hits {
-		out = append(out, fmt.Sprintf("%03d l%d %s", h.depth, h.list, h.text))
 	}
 	slices.Sort(out)
 	return strings.Join(out, "\n")
+}
+
+func reaches(e set.Entry, name hostname.Name) bool {
+	switch e.Scope {
+	case set.Exact:
+		return name == e.Name
+	case set.Below:
+		return name != e.Name && name.Within(e.Name)
+	}
+	return name.Within(e.Name)
 }
 
 func sorted(s *set.Set, ms []set.Match) string {

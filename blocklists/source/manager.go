@@ -87,6 +87,9 @@ func New(c Config) (*Manager, error) {
 func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 	m.work.Lock()
 	defer m.work.Unlock()
+	if !m.readOnly {
+		m.store.sweep()
+	}
 	var errs []error
 	for _, it := range m.items {
 		switch {

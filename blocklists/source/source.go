@@ -128,7 +128,6 @@ func (s Source) check() error {
 			given++
 		}
 	}
-	_, hexErr := hex.DecodeString(s.SHA256)
 	switch {
 	case s.List.Name == "":
 		return fmt.Errorf("%w: a list without name", ErrConfig)
@@ -136,17 +135,27 @@ func (s Source) check() error {
 		return fmt.Errorf("%w: list %q: want exactly one of path, URL and text", ErrConfig, s.List.Name)
 	case s.List.Action == set.ActionAllow && !s.List.GrantAllow:
 		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, set.ErrGrant)
-	case s.Timeout < 0 || s.MaxBytes < 0 || s.Interval < 0 || s.Interval > 0 && s.Interval < minInterval:
+	}
+	if err := s.checkLimits(); err != nil {
+		return err
+	}
+	return s.checkURL()
+}
+
+func (s Source) checkLimits() error {
+	if s.Timeout < 0 || s.MaxBytes < 0 || s.Interval < 0 || s.Interval > 0 && s.Interval < minInterval {
 		return fmt.Errorf("%w: list %q: a limit below zero or an interval below %v", ErrConfig, s.List.Name, minInterval)
-	case hexErr != nil || s.SHA256 != "" && len(s.SHA256) != 64:
+	}
+	if _, err := hex.DecodeString(s.SHA256); err != nil || s.SHA256 != "" && len(s.SHA256) != 64 {
 		return fmt.Errorf("%w: list %q: sha256 must be 64 hex digits", ErrConfig, s.List.Name)
-	case s.URL != "":
-		return s.checkURL()
 	}
 	return nil
 }
 
 func (s Source) checkURL() error {
+	if s.URL == "" {
+		return nil
+	}
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		return fmt.Errorf("%w: list %q: the URL does not parse", ErrConfig, s.List.Name) // the error would quote its secrets

@@ -20,98 +20,7 @@ import (
 	"weir/blocklists/format"
 	"weir/blocklists/set"
 	"weir/blocklists/source"
-	"weir/internal/hostname"
 )
-
-// origin is a web server without sockets, so that tests run in a synctest bubble.
-type origin struct {
-	mu       sync.Mutex
-	text     string
-	etag     string
-	status   int
-	redirect string
-	down     error
-	requests []string
-}
-
-func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.requests = append(o.requests, r.URL.String()+" "+r.Header.Get("If-None-Match"))
-	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-	switch {
-	case o.down != nil:
-		return nil, o.down
-	case o.redirect != "":
-		resp.StatusCode = http.StatusFound
-		resp.Header.Set("Location", o.redirect)
-	case o.status != 0:
-		resp.StatusCode = o.status
-	case o.etag != "" && r.Header.Get("If-None-Match") == o.etag:
-		resp.StatusCode = http.StatusNotModified
-	default:
-		resp.Header.Set("Etag", o.etag)
-		resp.Body = io.NopCloser(strings.NewReader(o.text))
-	}
-	return resp, nil
-}
-
-func (o *origin) set(change func(*origin)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	change(o)
-}
-
-func (o *origin) count() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.requests)
-}
-
-func remote(name string) source.Source {
-	return source.Source{List: set.List{Name: name}, URL: "https://lists.example/" + name, Format: format.Domains, Interval: time.Hour}
-}
-
-func manager(t *testing.T, c source.Config) *source.Manager {
-	t.Helper()
-	m, err := source.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-func load(t *testing.T, m *source.Manager) *set.Set {
-	t.Helper()
-	s, err := m.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// listed says which lists hold the name.
-func listed(s *set.Set, name string) string {
-	var out []string
-	for _, m := range s.Lookup(hostname.MustParse(name), nil) {
-		out = append(out, s.List(m.List).Name)
-	}
-	return strings.Join(out, " ")
-}
-
-func expect(t *testing.T, s *set.Set, name, want string) {
-	t.Helper()
-	if got := listed(s, name); got != want {
-		t.Errorf("%s is on %q, want %q", name, got, want)
-	}
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
@@ -145,7 +54,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestFiles: files are read at each Load; what breaks keeps the last good copy, even over a restart.
+// TestFiles: files are read anew at each Load, and stay inside the directory whatever the list is called.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -167,6 +76,23 @@ func TestFiles(t *testing.T) {
 	if st[1].Refused != 1 || st[1].Source != "built-in" || st[1].Format != format.Adblock {
 		t.Errorf("status: %+v", st[1])
 	}
+	write(t, path, "b.example\n")
+	expect(t, load(t, m), "b.example", "../../etc/my list")
+	expect(t, m.Set(), "a.example", "")
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("files outside the directory: %v, %v", entries, err)
+	}
+}
+
+// TestFileHeld: a file that breaks leaves its last good copy in force, even over a restart; one emptied on purpose does not.
+func TestFileHeld(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	cfg := source.Config{Dir: filepath.Join(dir, "lists"), Sources: []source.Source{{List: set.List{Name: "mine"}, Path: path, Format: format.Domains}}}
+	write(t, path, "a.example\n")
+	m := manager(t, cfg)
+	load(t, m)
 	for what, step := range map[string]func(){
 		"empty":   func() { write(t, path, "") },
 		"garbage": func() { write(t, path, "? ?\n! !\n") },
@@ -181,17 +107,12 @@ func TestFiles(t *testing.T) {
 			if err == nil || !m.Status()[0].Held || m.Status()[0].LastError == "" {
 				t.Errorf("%s: %v, %+v", what, err, m.Status()[0])
 			}
-			expect(t, s, "a.example", "../../etc/my list")
+			expect(t, s, "a.example", "mine")
 		}
 	}
 	_ = os.Remove(path)
 	write(t, path, "# emptied on purpose\n")
 	expect(t, load(t, m), "a.example", "")
-	write(t, path, "b.example\n")
-	expect(t, load(t, m), "b.example", "../../etc/my list")
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
-		t.Errorf("files outside the directory: %v, %v", entries, err)
-	}
 }
 
 // TestNoDirectory: files work where nothing may be written, and read-only managers write nothing.
@@ -259,78 +180,78 @@ func TestPinned(t *testing.T) {
 	expect(t, s, "evil.example", "")
 }
 
-// TestRun walks a remote list through its life in synthetic time: absent, downloaded, unchanged, broken, changed, restarted.
+// TestRun walks a remote list through its life in synthetic time: absent, downloaded, unchanged, changed, restarted.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		o := &origin{down: errors.New("no route")}
-		cfg := source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{remote("far")}}
-		m := manager(t, cfg)
-		expect(t, load(t, m), "a.example", "")
-		var got *set.Set
-		changes := 0
-		ctx, stop := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if err := m.Run(ctx, func(s *set.Set) { got, changes = s, changes+1 }); err != nil {
-				t.Error(err)
-			}
-		})
-		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
-
-		pass(time.Second)
-		if st := m.Status()[0]; !strings.Contains(st.LastError, "no route") || st.Held || o.count() != 1 || changes != 0 {
-			t.Fatalf("first failure: %+v, %d requests, %d changes", st, o.count(), changes)
+		l, stop := live(t, dir, &origin{down: errors.New("no route")})
+		l.pass(time.Second)
+		l.want("first failure", false, "no route", 0, 0)
+		l.set(func(o *origin) { o.down, o.text, o.etag = nil, "a.example\n", `"1"` })
+		l.pass(2 * time.Minute) // the retry comes after about one
+		l.want("success", false, "", 1, 1)
+		expect(t, l.got, "a.example", "far")
+		l.pass(2 * time.Hour)
+		l.want("unchanged", false, "", 1, 1)
+		if l.count() < 3 || !strings.HasSuffix(l.requests[l.count()-1], ` "1"`) {
+			t.Errorf("no validators: %q", l.requests)
 		}
-		o.set(func(o *origin) { o.down, o.text, o.etag = nil, "a.example\n", `"1"` })
-		pass(2 * time.Minute) // the retry comes after about one
-		expect(t, got, "a.example", "far")
-		if st := m.Status()[0]; st.LastError != "" || st.Rules != 1 || st.Updated.IsZero() || changes != 1 {
-			t.Fatalf("success: %+v, %d changes", st, changes)
-		}
-		pass(2 * time.Hour)
-		if changes != 1 || o.count() < 3 || !strings.HasSuffix(o.requests[o.count()-1], ` "1"`) {
-			t.Fatalf("unchanged: %d changes, %q", changes, o.requests)
-		}
-		for what, broken := range map[string]func(*origin){
-			"page":    func(o *origin) { o.text, o.etag = "<!doctype html>", `"2"` },
-			"emptied": func(o *origin) { o.text, o.etag = "# nothing left\n", `"3"` },
-			"status":  func(o *origin) { o.status = 503 },
-			"loop":    func(o *origin) { o.redirect = "https://lists.example/far" },
-			"plain":   func(o *origin) { o.redirect = "http://lists.example/far" },
-			"local":   func(o *origin) { o.redirect = "http://127.0.0.1/far" },
-		} {
-			o.set(broken)
-			pass(2 * time.Hour)
-			if st := m.Status()[0]; st.LastError == "" || !st.Held || st.Rules != 1 || changes != 1 {
-				t.Errorf("%s: %+v, %d changes", what, st, changes)
-			}
-			expect(t, m.Set(), "a.example", "far")
-			o.set(func(o *origin) { o.status, o.redirect, o.text, o.etag = 0, "", "a.example\n", `"1"` })
-			pass(2 * time.Hour)
-			if st := m.Status()[0]; st.LastError != "" || st.Held {
-				t.Errorf("after %s: %+v", what, st)
-			}
-		}
-		o.set(func(o *origin) { o.text, o.etag = "b.example\n", `"4"` })
-		if err := m.Refresh(t.Context(), "far"); err != nil {
+		l.set(func(o *origin) { o.text, o.etag = "b.example\n", `"4"` })
+		if err := l.m.Refresh(t.Context(), "far"); err != nil {
 			t.Error(err)
 		}
-		expect(t, got, "b.example", "far")
-		if err := m.Refresh(t.Context(), "near"); !errors.Is(err, source.ErrNoList) {
+		expect(t, l.got, "b.example", "far")
+		if err := l.m.Refresh(t.Context(), "near"); !errors.Is(err, source.ErrNoList) {
 			t.Errorf("unknown list: %v", err)
 		}
 		stop()
-		wg.Wait()
 
-		o.set(func(o *origin) { o.down = errors.New("no route") })
-		before := o.count()
-		expect(t, load(t, manager(t, cfg)), "b.example", "far")
-		if o.count() != before {
+		l.set(func(o *origin) { o.down = errors.New("no route") })
+		before := l.count()
+		again := manager(t, source.Config{Dir: dir, Client: &http.Client{Transport: l.origin}, Sources: []source.Source{remote("far")}})
+		expect(t, load(t, again), "b.example", "far")
+		if l.count() != before {
 			t.Error("Load went to the network")
 		}
 	})
+}
+
+// TestHeld: whatever a server sends in place of the list, the last good one stays in force, and the next good answer heals it.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	for what, broken := range map[string]func(*origin){
+		"web page": func(o *origin) { o.text, o.etag = "<!doctype html>", `"2"` },
+		"emptied":  func(o *origin) { o.text, o.etag = "# nothing left\n", `"3"` },
+		"garbage":  func(o *origin) { o.text, o.etag = "\x1f\x8b\x08\x00\xff\xff", `"4"` },
+		"status":   func(o *origin) { o.status = 503 },
+		"down":     func(o *origin) { o.down = errors.New("no route") },
+		"loop":     func(o *origin) { o.redirect = "https://lists.example/far" },
+		"plain":    func(o *origin) { o.redirect = "http://lists.example/far" },
+		"loopback": func(o *origin) { o.redirect = "http://127.0.0.1/far" },
+		"partial":  func(o *origin) { o.status = 206 },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				l, stop := live(t, dir, &origin{text: "a.example\n", etag: `"1"`})
+				defer stop()
+				l.pass(time.Minute)
+				l.want("good", false, "", 1, 1)
+				l.set(broken)
+				l.pass(2 * time.Hour)
+				st := l.m.Status()[0]
+				if !st.Held || st.LastError == "" || st.Rules != 1 || l.changes != 1 {
+					t.Errorf("%+v, %d changes", st, l.changes)
+				}
+				expect(t, l.m.Set(), "a.example", "far")
+				l.set(func(o *origin) { o.down, o.status, o.redirect, o.text, o.etag = nil, 0, "", "a.example\n", `"1"` })
+				l.pass(2 * time.Hour)
+				l.want("healed", false, "", 1, 1)
+			})
+		})
+	}
 }
 
 // TestInterrupted: whatever a crash leaves behind between the two writes, the list is whole and the next refresh asks for all.
@@ -419,24 +340,54 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-type tripper func(*http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// drip gives one byte a second until its context ends.
-type drip struct{ ctx context.Context }
-
-func (d drip) Read(p []byte) (int, error) {
-	select {
-	case <-d.ctx.Done():
-		return 0, d.ctx.Err()
-	case <-time.After(time.Second):
-		p[0] = '#'
-		return 1, nil
+// TestStray: drafts of killed processes go after a day; nothing else does.
+func TestStray(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{".far-1.list123", ".far-1.json45", "far-1.list", ".other"} {
+		write(t, filepath.Join(dir, name), "")
+		old := time.Now().Add(-48 * time.Hour)
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, ".far-1.list678"), "")
+	load(t, manager(t, source.Config{Dir: dir, Sources: []source.Source{remote("far")}}))
+	var left []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if got := strings.Join(left, " "); err != nil || got != ".far-1.list678 .other far-1.list" {
+		t.Errorf("left: %s, %v", got, err)
 	}
 }
 
-func (drip) Close() error { return nil }
+// TestDraftName: a download under way has a name that the sweep of strays knows.
+func TestDraftName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	names := make(chan []string, 1)
+	o := tripper(func(r *http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader("a.example\n"), reader(func() {
+			found, _ := filepath.Glob(filepath.Join(dir, ".*.list*"))
+			names <- found
+		}))
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+	})
+	m := manager(t, source.Config{Dir: dir, Client: &http.Client{Transport: o}, Sources: []source.Source{remote("far")}})
+	if err := m.Refresh(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-names; len(got) != 1 {
+		t.Errorf("drafts while downloading: %v", got)
+	}
+}
+
+// reader calls a function once and ends.
+type reader func()
+
+func (f reader) Read([]byte) (int, error) { f(); return 0, io.EOF }
 
 // TestSecrets: user, password and query of a URL are shown nowhere.
 func TestSecrets(t *testing.T) {

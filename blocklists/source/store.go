@@ -74,6 +74,28 @@ func (s store) writeMeta(base string, m meta) error {
 	return nil
 }
 
+// strayAge is when a draft without owner is taken for the rest of a killed process: no download lasts this long.
+const strayAge = 24 * time.Hour
+
+// sweep removes the drafts that killed processes left behind.
+func (s store) sweep() {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return // nothing was ever stored, or the error shows when something is
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && isDraft(e.Name()) && time.Since(info.ModTime()) > strayAge {
+			_ = os.Remove(filepath.Join(s.dir, e.Name())) // the next sweep tries again
+		}
+	}
+}
+
+// isDraft knows the names that renameio gives to drafts of copies and metadata: ".NAME.list123".
+func isDraft(name string) bool {
+	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json"))
+}
+
 // draft is a text on its way to become a copy. Exactly one of commit and discard ends it.
 type draft struct {
 	file *renameio.PendingFile
