@@ -253,30 +253,37 @@ const (
 	optZoneVer   = 19 // RFC 9660
 )
 
-// optionForm checks the length of options that have a fixed one.
-func optionForm(code uint16, data []byte) bool {
-	n := len(data)
+// optionLens are the lengths that an option may have in a query. Only servers
+// send a reporting agent, and the library, which must agree with us, refuses
+// the empty zone version that clients may send: both are refused.
+func optionLens(code uint16) (least, most, other int) {
 	switch code {
 	case optLLQ:
-		return n == 18
+		return 18, 18, 18
 	case optUL:
-		return n == 4 || n == 8
-	case optSubnet:
-		return subnetForm(data)
+		return 4, 4, 8
 	case optExpire:
-		return n == 0 || n == 4
+		return 4, 4, 0
 	case optCookie:
-		return n == 8 || n >= 16 && n <= 40
+		return 16, 40, 8
 	case optKeepalive:
-		return n == 0 || n == 2
+		return 2, 2, 0
 	case optEDE:
-		return n >= 2
-	case optReporting: // only servers send it
-		return false
-	case optZoneVer: // a query has nothing in it to say
-		return n == 0
+		return 2, 1 << 16, 2
+	case optReporting, optZoneVer:
+		return 1, 0, -1
 	}
-	return true
+	return 0, 1 << 16, 0
+}
+
+// optionForm checks the form of options that have one.
+func optionForm(code uint16, data []byte) bool {
+	if code == optSubnet {
+		return subnetForm(data)
+	}
+	least, most, other := optionLens(code)
+	n := len(data)
+	return n == other || least <= n && n <= most
 }
 
 // subnetForm is RFC 7871 section 6: in queries the scope is 0, and the address

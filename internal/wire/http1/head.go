@@ -14,47 +14,62 @@ func (v *Validator) field(line []byte, trailer bool) {
 		return
 	}
 	if line[0] == ' ' || line[0] == '\t' {
-		v.report(ObsFold, v.lineOff)
-		if v.capture != nil && len(v.capture.Fields) > 0 && !trailer {
-			f := &v.capture.Fields[len(v.capture.Fields)-1]
-			f.Value += " " + string(bytes.Trim(line, " \t"))
-		}
+		v.fold(line, trailer)
 		return
 	}
-	name, raw, colon := bytes.Cut(line, []byte(":"))
+	name, raw, ok := v.fieldName(line)
+	value := bytes.Trim(raw, " \t")
+	if hasControl(value) {
+		v.report(ControlInValue, v.lineOff)
+	}
+	if !ok || v.failed() {
+		return
+	}
+	v.captureField(string(name), string(value), trailer)
+	switch {
+	case !trailer:
+		v.framing(name, raw, value)
+	case forbiddenTrailer(string(name)):
+		v.report(ForbiddenTrailer, v.lineOff)
+	}
+}
+
+// fold handles a continued field line, which always is an anomaly.
+func (v *Validator) fold(line []byte, trailer bool) {
+	v.report(ObsFold, v.lineOff)
+	if v.capture != nil && len(v.capture.Fields) > 0 && !trailer {
+		f := &v.capture.Fields[len(v.capture.Fields)-1]
+		f.Value += " " + string(bytes.Trim(line, " \t"))
+	}
+}
+
+// fieldName splits a field line at the colon; ok is false without one.
+func (v *Validator) fieldName(line []byte) (name, raw []byte, ok bool) {
+	name, raw, ok = bytes.Cut(line, []byte(":"))
 	trimmed := bytes.TrimRight(name, " \t")
 	switch {
-	case !colon:
+	case !ok:
 		v.report(BadFieldName, v.lineOff)
-		return
+		return nil, nil, false
 	case len(trimmed) < len(name) && isToken(trimmed):
 		v.report(SpaceBeforeColon, v.lineOff)
 		name = trimmed
 	case !isToken(name):
 		v.report(BadFieldName, v.lineOff)
 	}
-	value := bytes.Trim(raw, " \t")
-	if hasControl(value) {
-		v.report(ControlInValue, v.lineOff)
-	}
-	if v.failed() {
+	return name, raw, true
+}
+
+func (v *Validator) captureField(name, value string, trailer bool) {
+	if v.capture == nil {
 		return
 	}
-	if v.capture != nil {
-		f := Field{Name: string(name), Value: string(value)}
-		if trailer {
-			v.capture.Trailers = append(v.capture.Trailers, f)
-		} else {
-			v.capture.Fields = append(v.capture.Fields, f)
-		}
-	}
+	f := Field{Name: name, Value: value}
 	if trailer {
-		if forbiddenTrailer(string(name)) {
-			v.report(ForbiddenTrailer, v.lineOff)
-		}
-		return
+		v.capture.Trailers = append(v.capture.Trailers, f)
+	} else {
+		v.capture.Fields = append(v.capture.Fields, f)
 	}
-	v.framing(name, raw, value)
 }
 
 // framing looks at the fields that decide where a message ends and goes.
@@ -63,22 +78,11 @@ func (v *Validator) framing(name, raw, value []byte) {
 	case "content-length":
 		v.contentLength(value)
 	case "transfer-encoding":
-		v.m.encodings++
-		chunked := bytes.EqualFold(value, []byte("chunked"))
-		v.m.chunked = v.m.chunked || chunked
-		switch {
-		case !chunked, v.m.encodings > 1, bytes.ContainsRune(raw, '\t'):
-			v.report(BadTransferEncoding, v.lineOff)
-		case v.m.minor == 0:
-			v.report(TransferEncodingHTTP10, v.lineOff)
-		case v.m.lengths > 0:
-			v.report(LengthAndEncoding, v.lineOff)
-		}
+		v.transferEncoding(raw, value)
 	case "host":
-		if v.response {
+		if v.m.hosts++; v.response {
 			return
 		}
-		v.m.hosts++
 		if v.m.hosts > 1 {
 			v.report(DuplicateHost, v.lineOff)
 		} else if !validHost(string(value)) {
@@ -86,10 +90,24 @@ func (v *Validator) framing(name, raw, value []byte) {
 		}
 	case "trailer":
 		for elem := range strings.SplitSeq(string(value), ",") {
-			if elem = strings.Trim(elem, " \t"); elem != "" && forbiddenTrailer(elem) {
+			if forbiddenTrailer(strings.Trim(elem, " \t")) {
 				v.report(ForbiddenTrailer, v.lineOff)
 			}
 		}
+	}
+}
+
+func (v *Validator) transferEncoding(raw, value []byte) {
+	v.m.encodings++
+	chunked := bytes.EqualFold(value, []byte("chunked"))
+	v.m.chunked = v.m.chunked || chunked
+	switch {
+	case !chunked, v.m.encodings > 1, bytes.ContainsRune(raw, '\t'):
+		v.report(BadTransferEncoding, v.lineOff)
+	case v.m.minor == 0:
+		v.report(TransferEncodingHTTP10, v.lineOff)
+	case v.m.lengths > 0:
+		v.report(LengthAndEncoding, v.lineOff)
 	}
 }
 
@@ -133,22 +151,25 @@ func (v *Validator) endHead() {
 
 func (v *Validator) endResponseHead() {
 	status := v.m.status
-	if status >= 100 && status < 200 || status == 204 {
-		if v.m.lengths > 0 && (v.m.length > 0 || status != 204) || v.m.encodings > 0 {
-			v.report(BodyWithoutBodyResponse, v.off)
-		}
+	interim := status/100 == 1
+	if v.m.encodings > 0 && (interim || status == 204) || v.m.length > 0 && (interim || status == 204) {
+		v.report(BodyWithoutBodyResponse, v.off)
 	}
-	if status == 101 {
+	switch {
+	case v.failed():
+	case status == 101:
 		v.Detach()
-		return
-	}
-	if status >= 100 && status < 200 {
+	case interim && v.capture == nil:
 		v.st = stStart
-		if v.capture != nil {
-			v.endMessage()
-		}
-		return
+	case interim:
+		v.endMessage()
+	default:
+		v.finalResponse(status)
 	}
+}
+
+// finalResponse decides how the body of a final response is framed.
+func (v *Validator) finalResponse(status int) {
 	method, ok := v.requestMethod()
 	if !ok {
 		v.report(UnsolicitedResponse, v.off)

@@ -187,18 +187,8 @@ func parseChunkLine(line []byte) (int64, Kind) {
 	}
 	var n int64
 	for _, c := range size {
-		var d byte
-		switch {
-		case '0' <= c && c <= '9':
-			d = c - '0'
-		case 'a' <= c && c <= 'f':
-			d = c - 'a' + 10
-		case 'A' <= c && c <= 'F':
-			d = c - 'A' + 10
-		default:
-			return 0, BadChunkSize
-		}
-		if n >= 1<<59 {
+		d := strings.IndexByte("0123456789abcdef", c|0x20)
+		if d < 0 || c < '0' || n >= 1<<59 {
 			return 0, BadChunkSize
 		}
 		n = n<<4 | int64(d)

@@ -56,14 +56,13 @@ type Validator struct {
 
 // facts is what the head says about the framing of the current message.
 type facts struct {
-	method          string
-	minor, status   int
-	hosts           int
-	lengths         int
-	length          int64
-	encodings       int
-	chunked         bool
-	trailerDeclared bool
+	method        string
+	minor, status int
+	hosts         int
+	lengths       int
+	length        int64
+	encodings     int
+	chunked       bool
 }
 
 // NewResponseValidator follows responses. nextMethod is called once per final

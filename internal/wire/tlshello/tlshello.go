@@ -87,43 +87,49 @@ func frame(b []byte) (size, n int, err error) {
 	var head [4]byte
 	have := 0 // handshake bytes in the records so far
 	for size == 0 || have < size {
-		if n > MaxHello {
-			return 0, 0, ErrTooLarge
+		l, err := record(b, n)
+		if err != nil {
+			return 0, 0, err
 		}
-		rec := b[n:]
-		if len(rec) > 0 && rec[0] != 22 || len(rec) > 1 && rec[1] != 3 || len(rec) > 2 && rec[2] > 4 {
-			return 0, 0, notTLS(n)
-		}
-		if len(rec) < 5 {
-			return 0, 0, ErrIncomplete
-		}
-		l := int(binary.BigEndian.Uint16(rec[3:]))
-		if l == 0 || l > 1<<14 { // RFC 8446 section 5.1
-			return 0, 0, notTLS(n)
-		}
-		got := rec[5:min(5+l, len(rec))]
+		rec := b[n+5:]
+		got := rec[:min(l, len(rec))]
 		if have < 4 {
 			copy(head[have:], got)
-			if len(got) > 0 && head[0] != 1 {
-				return 0, 0, ErrNotTLS
-			}
 		}
 		have += len(got)
-		if size == 0 && have >= 4 {
+		if have > 0 && head[0] != 1 {
+			return 0, 0, ErrNotTLS
+		}
+		if have >= 4 {
 			size = 4 + int(head[1])<<16 + int(head[2])<<8 + int(head[3])
-			if size > MaxHello {
-				return 0, 0, ErrTooLarge
-			}
+		}
+		if n += 5 + l; size > MaxHello || n > MaxHello {
+			return 0, 0, ErrTooLarge
 		}
 		if len(got) < l {
 			return 0, 0, ErrIncomplete
 		}
-		n += 5 + l
-	}
-	if n > MaxHello {
-		return 0, 0, ErrTooLarge
 	}
 	return size, n, nil
+}
+
+// record reads the record header at b[n:]: type handshake, version 3.0 to 3.4,
+// 1 to 16384 bytes (RFC 8446 section 5.1).
+func record(b []byte, n int) (int, error) {
+	h := b[n:min(n+5, len(b))]
+	for i, c := range h[:min(3, len(h))] {
+		if c < [3]byte{22, 3, 0}[i] || c > [3]byte{22, 3, 4}[i] {
+			return 0, notTLS(n)
+		}
+	}
+	if len(h) < 5 {
+		return 0, ErrIncomplete
+	}
+	l := int(binary.BigEndian.Uint16(h[3:]))
+	if l == 0 || l > 1<<14 {
+		return 0, notTLS(n)
+	}
+	return l, nil
 }
 
 // notTLS: what goes wrong behind the first record is a broken hello.

@@ -27,6 +27,9 @@ const (
 // Control reports a control opcode, reserved ones included.
 func (o Opcode) Control() bool { return o&8 != 0 }
 
+// opens reports the opcodes that begin a message.
+func (o Opcode) opens() bool { return o == Text || o == Binary }
+
 func (o Opcode) known() bool { return o <= Binary || o >= Close && o <= Pong }
 
 // MaxHeader is the length of the longest frame header in bytes.

@@ -106,12 +106,18 @@ func (r *Reader) check(h Header) error {
 		return protocolError(ReasonMasked)
 	case !h.Opcode.known():
 		return protocolError(ReasonOpcode)
-	case h.RSV2 || h.RSV3 || h.RSV1 && (!r.deflate || h.Opcode != Text && h.Opcode != Binary):
+	case h.RSV2, h.RSV3, h.RSV1 && !(r.deflate && h.Opcode.opens()):
 		return protocolError(ReasonReservedBit)
+	}
+	return r.order(h)
+}
+
+// order applies the rules of fragmentation (section 5.4).
+func (r *Reader) order(h Header) error {
+	switch {
+	case h.Opcode.Control() && (!h.Fin || h.Length > maxControl):
+		return protocolError(ReasonControl)
 	case h.Opcode.Control():
-		if !h.Fin || h.Length > maxControl {
-			return protocolError(ReasonControl)
-		}
 		return nil
 	case (h.Opcode == Continuation) != r.inMsg:
 		return protocolError(ReasonContinuation)

@@ -34,6 +34,7 @@ func (r *recorder) EndMessage() error {
 	r.data = nil
 	return nil
 }
+
 func (r *recorder) Control(op ws.Opcode, p []byte) error {
 	r.log = append(r.log, fmt.Sprintf("%d:%q", op, p))
 	return nil
