@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -114,26 +115,20 @@ func (g *gzipDecoder) advance(p []byte) (int, error) {
 	case gzMagic:
 		return g.magic(p)
 	case gzExtraLen:
-		if n, ok := g.collect(p, 2); !ok {
-			return n, nil
+		if _, ok := g.collect(p, 2); ok {
+			g.skip = int(binary.LittleEndian.Uint16(g.hdr[:]))
+			g.step = gzExtra
 		}
-		g.skip = int(binary.LittleEndian.Uint16(g.hdr[:]))
-		g.step = gzExtra
 		return 1, nil
 	case gzExtra:
-		n := min(g.skip, len(p))
-		if g.skip -= n; g.skip == 0 {
-			g.next(gzExtra)
-		}
-		return n, nil
+		return g.extra(p), nil
 	case gzName, gzComment:
-		for i, b := range p {
-			if b == 0 {
-				g.next(g.step)
-				return i + 1, nil
-			}
+		i := bytes.IndexByte(p, 0)
+		if i < 0 {
+			return len(p), nil
 		}
-		return len(p), nil
+		g.next(g.step)
+		return i + 1, nil
 	case gzHeaderCRC:
 		n, ok := g.collect(p, 2)
 		if ok {
@@ -151,6 +146,15 @@ func (g *gzipDecoder) advance(p []byte) (int, error) {
 	default:
 		return len(p), nil
 	}
+}
+
+// extra skips the extra field.
+func (g *gzipDecoder) extra(p []byte) int {
+	n := min(g.skip, len(p))
+	if g.skip -= n; g.skip == 0 {
+		g.next(gzExtra)
+	}
+	return n
 }
 
 // collect gathers one byte of p into hdr; ok when want bytes are there.

@@ -221,25 +221,25 @@ func (t *TextRuns) hex(c byte, at int64) {
 			t.end()
 		}
 		t.hexDigit(v, at)
-	case c == 'x' && (t.esc == hexSlash || t.esc == hexZero):
-		if t.esc == hexZero { // the zero was no digit
-			t.digits--
-			t.acc, t.nacc = 0, 0
-		}
+	case c == 'x' && t.esc == hexSlash:
 		t.esc = hexPrefix
-	case t.digits == 0:
-		t.esc = hexAny
-		if c == '\\' {
-			t.esc = hexSlash
-		}
-	case c == '\\' && t.nacc == 0 && t.esc == hexAny:
-		t.esc = hexSlash
-	case t.nacc == 0 && t.esc == hexAny && separatesHex(c):
+	case c == 'x' && t.esc == hexZero: // the zero was no digit
+		t.digits--
+		t.acc, t.nacc, t.esc = 0, 0, hexPrefix
 	default:
+		t.hexBetween(c)
+	}
+}
+
+// hexBetween handles what is no digit and no prefix: between two pairs a
+// separator keeps the run, everything else ends it.
+func (t *TextRuns) hexBetween(c byte) {
+	between := t.digits > 0 && t.nacc == 0 && t.esc == hexAny
+	if !between || c != '\\' && !separatesHex(c) {
 		t.end()
-		if c == '\\' {
-			t.esc = hexSlash
-		}
+	}
+	if c == '\\' {
+		t.esc = hexSlash
 	}
 }
 

@@ -83,31 +83,36 @@ func (d *Decoder) readLengths() (bool, error) {
 			d.nread++
 			continue
 		}
-		extra, base := uint(2), 3
-		switch sym {
-		case 17:
-			extra = 3
-		case 18:
-			extra, base = 7, 11
-		}
-		if d.nb < n+extra {
-			return false, nil
-		}
-		d.take(n)
-		rep := base + d.take(extra)
-		if d.nread+rep > total || sym == 16 && d.nread == 0 {
-			return false, ErrCorrupt
-		}
-		v := uint8(0)
-		if sym == 16 {
-			v = d.lengths[d.nread-1]
-		}
-		for ; rep > 0; rep-- {
-			d.lengths[d.nread] = v
-			d.nread++
+		if ok, err := d.repeatLength(sym, n, total); !ok || err != nil {
+			return false, err
 		}
 	}
 	return true, d.buildDynamic()
+}
+
+// repeatLength handles the run symbols 16 to 18 of section 3.2.7; the symbol took n bits.
+func (d *Decoder) repeatLength(sym int, n uint, total int) (bool, error) {
+	run := [3]struct {
+		extra uint
+		base  int
+	}{{2, 3}, {3, 3}, {7, 11}}[sym-16]
+	if d.nb < n+run.extra {
+		return false, nil
+	}
+	d.take(n)
+	rep := run.base + d.take(run.extra)
+	if d.nread+rep > total || sym == 16 && d.nread == 0 {
+		return false, ErrCorrupt
+	}
+	v := uint8(0)
+	if sym == 16 {
+		v = d.lengths[d.nread-1]
+	}
+	for ; rep > 0; rep-- {
+		d.lengths[d.nread] = v
+		d.nread++
+	}
+	return true, nil
 }
 
 func (d *Decoder) buildDynamic() error {

@@ -283,3 +283,8 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestPrefaceIsExact(t *testing.T) {
+	v := http1.Validator{AllowPreface: true}
+	check(t, feed(&v, []byte("PRI /x HTTP/2.0\r\n")), http1.BadVersion)
+}

@@ -55,23 +55,17 @@ type requestLine struct {
 	minor                         int
 }
 
-func parseRequestLine(line []byte, preface bool) (r requestLine, k Kind) {
+func parseRequestLine(line []byte) (r requestLine, k Kind) {
 	r.minor = 1
-	if string(line) == "PRI * HTTP/2.0" {
-		if !preface {
-			k = HTTP2Preface
-		}
-		return requestLine{method: "PRI", target: "*", version: "HTTP/2.0", minor: 1}, k
-	}
 	parts := bytes.Split(line, []byte(" "))
 	r.method = string(parts[0])
 	if len(parts) > 1 {
 		r.target = string(parts[1])
 	}
+	if len(parts) == 2 && isToken(parts[0]) && r.target != "" {
+		return r, MissingVersion
+	}
 	if len(parts) != 3 {
-		if len(parts) == 2 && isToken(parts[0]) && len(parts[1]) > 0 {
-			return r, MissingVersion
-		}
 		return r, BadRequestLine
 	}
 	r.version = string(parts[2])
@@ -99,16 +93,18 @@ func parseTarget(method, target string) (host string, ok bool) {
 	switch {
 	case method == "CONNECT":
 		u, err := url.ParseRequestURI("http://" + target)
-		if err != nil || u.Host != target || !validHost(target) || u.Port() == "" {
-			return "", false
-		}
-		return target, true
+		return target, err == nil && u.Host == target && validHost(target) && u.Port() != ""
 	case target == "*":
 		return "", method == "OPTIONS"
 	case target[0] == '/':
 		_, err := url.ParseRequestURI(target)
 		return "", err == nil
 	}
+	return parseAbsolute(target)
+}
+
+// parseAbsolute checks the absolute form; user names in it are refused.
+func parseAbsolute(target string) (host string, ok bool) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || u.User != nil || !validHost(u.Host) {
 		return "", false

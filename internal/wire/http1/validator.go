@@ -194,15 +194,7 @@ func (v *Validator) lineByte(c byte) {
 		if cr {
 			v.report(BareCR, v.off-1)
 		}
-		if n > MaxLine {
-			if n == MaxLine+1 {
-				v.report(LineTooLong, v.lineOff)
-			}
-			if v.lenient && n > MaxHead {
-				return
-			}
-		}
-		v.line = append(v.line, c)
+		v.appendLine(c)
 		return
 	}
 	if v.headLen += n + 1; v.headLen > MaxHead {
@@ -214,13 +206,21 @@ func (v *Validator) lineByte(c byte) {
 	} else {
 		v.report(BareLF, v.off)
 	}
-	if len(line) > MaxLine && !v.lenient {
-		v.report(LineTooLong, v.lineOff)
-	}
 	if !v.failed() {
 		v.wholeLine(line)
 	}
 	v.line = v.line[:0]
+}
+
+// appendLine adds to the line up to MaxLine and its CR; a lenient parse keeps more.
+func (v *Validator) appendLine(c byte) {
+	n := len(v.line)
+	if n == MaxLine && c != '\r' || n == MaxLine+1 {
+		v.report(LineTooLong, v.lineOff)
+	}
+	if n <= MaxHead {
+		v.line = append(v.line, c)
+	}
 }
 
 func (v *Validator) wholeLine(line []byte) {
@@ -273,12 +273,16 @@ func (v *Validator) startLine(line []byte) {
 		}
 		return
 	}
-	r, k := parseRequestLine(line, v.AllowPreface)
-	v.report(k, v.lineOff)
-	v.m.method, v.m.minor = r.method, r.minor
-	if r.method == "PRI" && r.version == "HTTP/2.0" {
+	r, k := parseRequestLine(line)
+	if string(line) == "PRI * HTTP/2.0" { // RFC 9113 section 3.4
+		k = HTTP2Preface
+		if v.AllowPreface {
+			k = None
+		}
 		v.st = stDetached
 	}
+	v.report(k, v.lineOff)
+	v.m.method, v.m.minor = r.method, r.minor
 	if v.capture != nil {
 		v.capture.Method, v.capture.Target, v.capture.Version = r.method, r.target, r.version
 	}

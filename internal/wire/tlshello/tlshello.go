@@ -207,6 +207,10 @@ func (h *Hello) parse(msg []byte) error {
 	if c.bad || len(c.b) != 0 {
 		return malformed("extensions")
 	}
+	return h.extensions(exts)
+}
+
+func (h *Hello) extensions(exts cursor) error {
 	for len(exts.b) > 0 {
 		id := uint16(exts.uint16())
 		body := exts.vec16()
@@ -247,15 +251,23 @@ func (h *Hello) extension(id uint16, c cursor) (ok bool) {
 		v := c.vec8()
 		h.PointFormats = slices.Clone(v.b)
 		ok = !c.bad && len(v.b) > 0 && len(c.b) == 0
+	default:
+		h.flag(id, c.b)
+	}
+	return ok
+}
+
+// flag notes extensions of which only the presence or first byte matters.
+func (h *Hello) flag(id uint16, body []byte) {
+	switch id {
 	case ExtSessionTicket:
-		h.SessionTicket = len(c.b) > 0
+		h.SessionTicket = len(body) > 0
 	case ExtPreSharedKey:
 		h.PSK = true
 	case ExtECH:
 		h.ECH = true
-		h.ECHOuter = len(c.b) > 0 && c.b[0] == 0
+		h.ECHOuter = len(body) > 0 && body[0] == 0
 	}
-	return ok
 }
 
 func list16(c cursor) ([]uint16, bool) {

@@ -174,21 +174,18 @@ func ParseExtensions(values []string) ([]Extension, error) {
 			if strings.Trim(elem, " \t") == "" {
 				continue
 			}
-			var e Extension
-			for i, part := range strings.Split(elem, ";") {
-				name, value, has := strings.Cut(part, "=")
-				name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
-				if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
-					value = value[1 : n-1]
-				}
-				if !token(name) || has && (i == 0 || !token(value)) {
-					return nil, fmt.Errorf("parse Sec-WebSocket-Extensions: bad element %q", elem)
-				}
-				if i == 0 {
-					e.Name = name
-				} else {
-					e.Params = append(e.Params, Param{Name: name, Value: value, HasValue: has})
-				}
+			name, rest, more := strings.Cut(elem, ";")
+			e := Extension{Name: strings.Trim(name, " \t")}
+			ok := token(e.Name)
+			for ok && more {
+				var part string
+				part, rest, more = strings.Cut(rest, ";")
+				var p Param
+				p, ok = parseParam(part)
+				e.Params = append(e.Params, p)
+			}
+			if !ok {
+				return nil, fmt.Errorf("parse Sec-WebSocket-Extensions: bad element %q", elem)
 			}
 			if out = append(out, e); len(out) > maxExtensions {
 				return nil, fmt.Errorf("parse Sec-WebSocket-Extensions: more than %d elements", maxExtensions)
@@ -196,6 +193,15 @@ func ParseExtensions(values []string) ([]Extension, error) {
 		}
 	}
 	return out, nil
+}
+
+func parseParam(s string) (Param, bool) {
+	name, value, has := strings.Cut(s, "=")
+	name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	return Param{Name: name, Value: value, HasValue: has}, token(name) && (!has || token(value))
 }
 
 // token is RFC 9110 section 5.6.2.
