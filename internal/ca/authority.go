@@ -46,7 +46,28 @@ type Options struct {
 	// CacheSize is the greatest number of cached leaf certificates; zero or less
 	// means DefaultCacheSize.
 	CacheSize int
+	// LeafLife is how long leaf certificates are good; zero means LeafLife, and more than 30 days is cut.
+	LeafLife time.Duration
+	// Organization stands in the name of a CA that is made; empty means weir.
+	Organization string
 }
+
+func (o Options) organization() string {
+	if o.Organization == "" {
+		return "weir"
+	}
+	return o.Organization
+}
+
+func (o Options) leafLife() time.Duration {
+	if o.LeafLife <= 0 {
+		return LeafLife
+	}
+	return min(o.LeafLife, maxLeafLife)
+}
+
+// maxLeafLife is the longest life of a leaf: a stolen leaf key is worth little for long.
+const maxLeafLife = 30 * 24 * time.Hour
 
 // Authority is one generation of the certificate authority. It is safe for
 // concurrent use. Make one with New, Open, Init or Load.
@@ -55,6 +76,7 @@ type Authority struct {
 	above  [][]byte // DER sent behind every leaf: the CA and its parents, if it is no root
 	pem    []byte
 	signer crypto.Signer
+	life   time.Duration // of leaves
 
 	// leafKey is the key of every ECDSA leaf of this generation. Sharing it costs
 	// nothing: whoever could steal one leaf key from this process could steal
@@ -98,7 +120,7 @@ func New(cert *x509.Certificate, signer crypto.Signer, above []*x509.Certificate
 		return nil, err
 	}
 	a := &Authority{
-		cert: cert, signer: signer, leafKey: key, leafID: id,
+		cert: cert, signer: signer, leafKey: key, leafID: id, life: o.leafLife(),
 		pem: encodeCertificate(cert.Raw),
 		rsaKey: sync.OnceValues(func() (*rsa.PrivateKey, error) {
 			return rsa.GenerateKey(rand.Reader, minRSABits)

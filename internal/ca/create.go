@@ -36,7 +36,7 @@ type pair struct {
 // generate makes a CA: ECDSA P-256, five years, path length 0. Its name carries
 // the date and a random id, so that two installations differ in every list of
 // certificates.
-func generate(now time.Time) (pair, error) {
+func generate(now time.Time, organization string) (pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return pair{}, fmt.Errorf("make certificate authority key: %w", err)
@@ -56,7 +56,7 @@ func generate(now time.Time) (pair, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		Subject: pkix.Name{
-			Organization: []string{"weir"},
+			Organization: []string{organization},
 			CommonName:   "weir CA " + now.UTC().Format(time.DateOnly) + " " + hex.EncodeToString(random[:]),
 		},
 		NotBefore:             now.Add(-clockSkew),

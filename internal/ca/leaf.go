@@ -21,8 +21,8 @@ const (
 	// skew. Browsers refuse more than 398 days for public roots; ours is short
 	// because a leaf cannot be revoked.
 	LeafLife = 14 * 24 * time.Hour
-	// renewBefore is how long before its end a cached leaf is replaced.
-	renewBefore = LeafLife / 4
+	// renewShare is the share of its life that a cached leaf still has when it is replaced: a quarter.
+	renewShare = 4
 	// maxCommonName is the upper bound of a common name (RFC 5280 appendix A,
 	// ub-common-name); longer names stand in the SAN only.
 	maxCommonName = 64
@@ -126,7 +126,7 @@ func (a *Authority) mint(id leafID, now time.Time) (*leaf, error) {
 	a.stats.minted.Add(1)
 	refresh := parsed.NotAfter
 	if refresh.Before(a.cert.NotAfter) {
-		refresh = refresh.Add(-renewBefore)
+		refresh = refresh.Add(-a.life / renewShare)
 	} // else the CA ends first: no younger leaf would live longer
 	return &leaf{
 		cert:    &tls.Certificate{Certificate: append([][]byte{der}, a.above...), PrivateKey: key, Leaf: parsed},
@@ -146,7 +146,7 @@ func (a *Authority) template(name string, now time.Time) (*x509.Certificate, err
 		SerialNumber:          serial,
 		Subject:               pkix.Name{Organization: []string{"weir"}},
 		NotBefore:             later(now.Add(-clockSkew), a.cert.NotBefore),
-		NotAfter:              earlier(now.Add(LeafLife), a.cert.NotAfter),
+		NotAfter:              earlier(now.Add(a.life), a.cert.NotAfter),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

@@ -41,14 +41,17 @@ var (
 
 // Open loads the CA in dir, or makes one where there has never been one. Two
 // processes that open the same new directory end up with the same CA.
-func Open(dir string) (*Authority, error) {
-	a, err := Load(dir)
+func Open(dir string) (*Authority, error) { return Options{}.Open(dir) }
+
+// Open is [Open] with options.
+func (o Options) Open(dir string) (*Authority, error) {
+	a, err := o.Load(dir)
 	if !errors.Is(err, ErrNone) {
 		return a, err
 	}
-	a, err = Init(dir)
+	a, err = o.Init(dir)
 	if errors.Is(err, ErrExists) {
-		return Load(dir) // another process was faster
+		return o.Load(dir) // another process was faster
 	}
 	return a, err
 }
@@ -60,7 +63,10 @@ func Open(dir string) (*Authority, error) {
 // synced under names of their own, (2) the marker with their fingerprint is put
 // in place, by link, so that only one process can win, (3) both are renamed. A
 // crash before (2) leaves nothing that counts; after it, Load finishes (3).
-func Init(dir string) (*Authority, error) {
+func Init(dir string) (*Authority, error) { return Options{}.Init(dir) }
+
+// Init is [Init] with options.
+func (o Options) Init(dir string) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("init certificate authority: %w", err)
 	}
@@ -72,14 +78,14 @@ func Init(dir string) (*Authority, error) {
 		}
 	}
 	now := time.Now()
-	p, err := generate(now)
+	p, err := generate(now, o.organization())
 	if err != nil {
 		return nil, err
 	}
 	if err := p.store(dir, now); err != nil {
 		return nil, fmt.Errorf("init certificate authority in %s: %w", dir, err)
 	}
-	a, err := Load(dir)
+	a, err := o.Load(dir)
 	if err == nil {
 		removeStaged(dir)
 	}
@@ -107,24 +113,27 @@ func (p pair) store(dir string, now time.Time) error {
 // ErrUnusable, ErrValidity, or one of the file system; each names the file and
 // what to do. It finishes an Init that was interrupted, and marks a directory
 // into which an operator has put a key and a certificate of his own.
-func Load(dir string) (*Authority, error) {
+func Load(dir string) (*Authority, error) { return Options{}.Load(dir) }
+
+// Load is [Load] with options.
+func (o Options) Load(dir string) (*Authority, error) {
 	marked, err := readMarker(dir)
 	if err != nil {
 		return nil, err
 	}
-	a, err := load(dir, marked)
+	a, err := o.load(dir, marked)
 	if err == nil || marked != "" {
 		return a, err
 	}
 	// Another process may have made the CA between the two looks.
 	if marked, again := readMarker(dir); again == nil && marked != "" {
-		return load(dir, marked)
+		return o.load(dir, marked)
 	}
 	return nil, err
 }
 
 // load is Load with the marker read.
-func load(dir, marked string) (*Authority, error) {
+func (o Options) load(dir, marked string) (*Authority, error) {
 	if marked != "" {
 		if err := finish(dir, marked); err != nil {
 			return nil, fmt.Errorf("finish certificate authority in %s: %w", dir, err)
@@ -136,7 +145,7 @@ func load(dir, marked string) (*Authority, error) {
 	if err := missing(dir, marked, keyErr, certErr); err != nil {
 		return nil, err
 	}
-	a, err := assemble(dir, marked, keyPEM, certPEM)
+	a, err := o.assemble(dir, marked, keyPEM, certPEM)
 	clear(keyPEM)
 	if err != nil || marked != "" {
 		return a, err
@@ -151,7 +160,7 @@ func load(dir, marked string) (*Authority, error) {
 
 // assemble makes an Authority of what the files say, and holds it against the
 // marker.
-func assemble(dir, marked string, keyPEM, certPEM []byte) (*Authority, error) {
+func (o Options) assemble(dir, marked string, keyPEM, certPEM []byte) (*Authority, error) {
 	keyPath, certPath := filepath.Join(dir, KeyFile), filepath.Join(dir, CertFile)
 	chain, err := parseChain(certPath, certPEM)
 	if err != nil {
@@ -165,7 +174,7 @@ func assemble(dir, marked string, keyPEM, certPEM []byte) (*Authority, error) {
 		return nil, fmt.Errorf("%s (sha256 %s) %w the one that %s records (%s): if you replaced it on purpose, remove %s",
 			certPath, found, ErrMismatch, MarkerFile, marked, filepath.Join(dir, MarkerFile))
 	}
-	a, err := New(chain[0], signer, chain[1:], Options{})
+	a, err := New(chain[0], signer, chain[1:], o)
 	if err != nil {
 		return nil, fmt.Errorf("load %s and %s: %w", certPath, keyPath, err)
 	}

@@ -197,13 +197,15 @@ const maxSlug = 64
 
 func isSlug(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+		if !letterOrDigit(s[i]) && (i == 0 || !strings.ContainsRune("._-", rune(s[i]))) {
 			return false
 		}
 	}
 	return s != "" && len(s) <= maxSlug
+}
+
+func letterOrDigit(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 func (f *File) checkLists(known Known, groups []string) (names, categories []string) {

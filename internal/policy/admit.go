@@ -21,13 +21,10 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
 	var h heard
-	if a, ok := s.byRules(q, &f, &h, tr); ok {
-		return a
+	if r, v := s.walk(s.rules.heads, q, &f, &h, tr); r != nil {
+		return Admission{Verdict: v, ByRule: r.Action == RuleAllow, InspectOff: r.InspectOff}
 	}
-	if v, ok := s.byLists(q, &f, &h, tr); ok {
-		return Admission{Verdict: v}
-	}
-	if v, ok := s.byReputation(q, &f, &h, tr); ok {
+	if v, ok := s.byStanding(q, &f, &h, tr); ok {
 		return Admission{Verdict: v}
 	}
 	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Answer: s.cfg.Answer}
@@ -45,16 +42,8 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
 	var h heard
-	for i := range s.rules {
-		r := &s.rules[i]
-		if !r.onTypes || r.onFindings || r.Action == RuleSplice || !r.matches(q, &f) {
-			continue
-		}
-		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, &f), r.Observe, tr)
-		if r.Action != RuleLog {
-			return v, true
-		}
-		h.log(v)
+	if r, v := s.walk(s.rules.types, q, &f, &h, tr); r != nil {
+		return v, true
 	}
 	return h.logged, h.set
 }
@@ -78,23 +67,12 @@ func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) ver
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(&about, buf[:0])
 	var h heard
-	about.Name = q.Name
-	for i := range s.rules {
-		r := &s.rules[i]
-		if len(r.Addresses) == 0 || r.onFindings || r.onTypes || r.Action == RuleSplice || !r.matches(&about, &f) {
-			continue
-		}
-		v := s.speak(&about, verdict.StageRules, s.ruleVerdict(r, &f), r.Observe, tr)
-		if r.Action != RuleLog {
-			return v
-		}
-		h.log(v)
-	}
-	about.Name = hostname.Name{}
-	if v, ok := s.byLists(&about, &f, &h, tr); ok {
+	about.Name = q.Name // rules may name both
+	if r, v := s.walk(s.rules.address, &about, &f, &h, tr); r != nil {
 		return v
 	}
-	if v, ok := s.byReputation(&about, &f, &h, tr); ok {
+	about.Name = hostname.Name{} // the trace says the address
+	if v, ok := s.byStanding(&about, &f, &h, tr); ok {
 		return v
 	}
 	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
@@ -147,27 +125,30 @@ func (s *Snapshot) Interception(q *Subject) Interception {
 }
 
 func (s *Snapshot) spliced(q *Subject, f *facts) bool {
-	for i := range s.rules {
-		if r := &s.rules[i]; r.Action == RuleSplice && r.matches(q, f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.rules.splices, func(r *rule) bool { return r.matches(q, f) })
 }
 
-func (s *Snapshot) byRules(q *Subject, f *facts, h *heard, tr *verdict.Trace) (Admission, bool) {
-	for i := range s.rules {
-		r := &s.rules[i]
-		if r.onFindings || r.Action == RuleSplice || !r.matches(q, f) {
+// walk asks rules in file order. It returns the first Allow or Block and its verdict; nil when there is none. Logs are heard.
+func (s *Snapshot) walk(rules []*rule, q *Subject, f *facts, h *heard, tr *verdict.Trace) (*rule, verdict.Verdict) {
+	for _, r := range rules {
+		if !r.matches(q, f) {
 			continue
 		}
 		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe, tr)
 		if r.Action != RuleLog {
-			return Admission{Verdict: v, ByRule: r.Action == RuleAllow, InspectOff: r.InspectOff}, true
+			return r, v
 		}
 		h.log(v)
 	}
-	return Admission{}, false
+	return nil, verdict.Verdict{}
+}
+
+// byStanding asks the lists, then the reputation class.
+func (s *Snapshot) byStanding(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
+	if v, ok := s.byLists(q, f, h, tr); ok {
+		return v, true
+	}
+	return s.byReputation(q, f, h, tr)
 }
 
 func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {

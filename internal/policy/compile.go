@@ -20,7 +20,7 @@ import (
 type Snapshot struct {
 	cfg     Config
 	set     *blocklists.Set
-	rules   []rule
+	rules   ruleSets
 	expires bool // some rule has an end
 	listing []listing
 }
@@ -51,7 +51,7 @@ func Compile(cfg Config, set *blocklists.Set) (*Snapshot, error) {
 			problems = append(problems, fmt.Errorf("%s: rule %q: %w", cfg.Rules[i].Where, cfg.Rules[i].Name, err))
 			continue
 		}
-		s.rules = append(s.rules, r)
+		s.rules.add(r)
 		s.expires = s.expires || !r.Until.IsZero()
 	}
 	for name := range cfg.Modes {
@@ -91,10 +91,8 @@ func classOf(c blocklists.Class) verdict.Class {
 	}
 }
 
-func (s *Snapshot) compileRule(number uint16, src *Rule) (rule, error) {
-	r := rule{Rule: src, number: number, hasNames: len(src.Names) > 0, hasLists: len(src.Lists)+len(src.Categories) > 0}
-	r.onFindings = len(src.Detectors) > 0 || src.BySeverity
-	r.onTypes = len(src.ContentTypes) > 0
+func (s *Snapshot) compileRule(number uint16, src *Rule) (*rule, error) {
+	r := &rule{Rule: src, number: number, hasNames: len(src.Names) > 0, hasLists: len(src.Lists)+len(src.Categories) > 0}
 	var problems []error
 	for _, name := range src.Groups {
 		g, ok := s.cfg.Clients.Number(name)
@@ -106,7 +104,7 @@ func (s *Snapshot) compileRule(number uint16, src *Rule) (rule, error) {
 	for _, p := range src.Protocols {
 		r.protocols |= 1 << p
 	}
-	problems = append(problems, r.compileNames(src.Names), s.compileRuleLists(&r), s.compileDetectors(&r))
+	problems = append(problems, r.compileNames(src.Names), s.compileRuleLists(r), s.compileDetectors(r))
 	if len(src.Classes) > 0 {
 		r.classes = map[verdict.Class]bool{}
 		for _, c := range src.Classes {

@@ -51,35 +51,30 @@ var safetySentences = [...]string{
 	verdict.SafetyUpgrade:        "only an upgrade to websocket is allowed",
 }
 
+// failureSentences say in words what kept an inspection from being complete, and what the default is.
+var failureSentences = map[verdict.Cause]string{
+	verdict.CauseLimit:   "the content could not be inspected within the limits",
+	verdict.CauseTimeout: "the inspection took too long",
+	verdict.CauseError:   "the content could not be inspected",
+	verdict.CauseDefault: "the default of the policy",
+}
+
 func sentence(v verdict.Verdict, r *Reason) string {
-	switch v.Cause {
-	case verdict.CauseSafety:
-		if int(v.Ref.Safety) < len(safetySentences) {
-			return safetySentences[v.Ref.Safety]
-		}
-		return "a safety rule"
-	case verdict.CauseRule:
-		if r.RuleText != "" {
-			return r.RuleText
-		}
+	switch {
+	case v.Cause == verdict.CauseSafety && int(v.Ref.Safety) < len(safetySentences):
+		return safetySentences[v.Ref.Safety]
+	case v.Cause == verdict.CauseRule && r.RuleText != "":
+		return r.RuleText
+	case v.Cause == verdict.CauseRule:
 		return "rule " + r.Rule
-	case verdict.CauseList:
+	case v.Cause == verdict.CauseList:
 		return "on list " + r.List
-	case verdict.CauseReputation:
-		if r.List != "" {
-			return "on list " + r.List + " (" + v.Class.String() + ")"
-		}
+	case v.Cause == verdict.CauseReputation && r.List != "":
+		return "on list " + r.List + " (" + v.Class.String() + ")"
+	case v.Cause == verdict.CauseReputation:
 		return "reputation: " + v.Class.String()
-	case verdict.CauseDetector:
+	case v.Cause == verdict.CauseDetector:
 		return "detector " + r.Detector + " found something"
-	case verdict.CauseLimit:
-		return "the content could not be inspected within the limits"
-	case verdict.CauseTimeout:
-		return "the inspection took too long"
-	case verdict.CauseError:
-		return "the content could not be inspected"
-	case verdict.CauseDefault:
-		return "the default of the policy"
 	}
-	return ""
+	return failureSentences[v.Cause]
 }

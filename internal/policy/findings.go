@@ -27,9 +27,8 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 	var h heard
 	about := *q
 	about.Place = m.Phase.Place()
-	for i := range s.rules {
-		r := &s.rules[i]
-		if !r.onFindings || r.Action == RuleSplice || !r.matchesFinding(m) || !r.matches(q, &f) {
+	for _, r := range s.rules.findings {
+		if !r.matchesFinding(m) || !r.matches(q, &f) {
 			continue
 		}
 		v := s.ruleVerdict(r, &f)

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,18 +16,42 @@ import (
 // rule is a compiled Rule. Its sets are nil when the Rule has no such condition.
 type rule struct {
 	*Rule
-	number     uint16
-	groups     identity.Groups
-	protocols  uint8
-	exact      map[hostname.Name]bool
-	below      map[hostname.Name]scope
-	lists      map[uint16]bool // lists named, and lists of the categories named
-	classes    map[verdict.Class]bool
-	detectors  map[uint16]bool
-	hasNames   bool
-	hasLists   bool
-	onFindings bool // speaks about findings, not about heads
-	onTypes    bool // needs a content type
+	number    uint16
+	groups    identity.Groups
+	protocols uint8
+	exact     map[hostname.Name]bool
+	below     map[hostname.Name]scope
+	lists     map[uint16]bool // lists named, and lists of the categories named
+	classes   map[verdict.Class]bool
+	detectors map[uint16]bool
+	hasNames  bool
+	hasLists  bool
+}
+
+// ruleSets are the rules by what they speak about, each in file order. A rule may stand in several.
+type ruleSets struct {
+	heads    []*rule // names, addresses, requests
+	address  []*rule // those of heads that name addresses
+	types    []*rule // those of heads that need a content type
+	findings []*rule
+	splices  []*rule
+}
+
+func (sets *ruleSets) add(r *rule) {
+	switch {
+	case r.Action == RuleSplice:
+		sets.splices = append(sets.splices, r)
+		return
+	case len(r.Detectors) > 0 || r.BySeverity:
+		sets.findings = append(sets.findings, r)
+		return
+	}
+	sets.heads = append(sets.heads, r)
+	if len(r.ContentTypes) > 0 {
+		sets.types = append(sets.types, r)
+	} else if len(r.Addresses) > 0 {
+		sets.address = append(sets.address, r)
+	}
 }
 
 // scope says which of a zone's names a pattern means.
@@ -69,17 +95,24 @@ func (r *rule) live(now time.Time) bool { return r.Until.IsZero() || now.Before(
 
 // matches says whether every condition about the subject holds; conditions about findings are checked by matchesFinding.
 func (r *rule) matches(q *Subject, f *facts) bool {
-	return r.live(q.Now) &&
-		q.Client.Groups.Has(r.groups) &&
-		(r.protocols == 0 || r.protocols&(1<<q.Protocol) != 0) &&
-		(!r.hasNames || r.matchesName(q.Name)) &&
+	return r.live(q.Now) && q.Client.Groups.Has(r.groups) && (r.protocols == 0 || r.protocols&(1<<q.Protocol) != 0) &&
+		r.matchesTarget(q, f) && r.matchesRequest(q)
+}
+
+// matchesTarget checks the conditions about who is asked for.
+func (r *rule) matchesTarget(q *Subject, f *facts) bool {
+	return (!r.hasNames || r.matchesName(q.Name)) &&
 		(!r.hasLists || r.matchesLists(f)) &&
 		(r.classes == nil || r.classes[f.class]) &&
-		(len(r.Addresses) == 0 || r.matchesAddress(q)) &&
-		(len(r.URLs) == 0 || q.URL != "" && anyGlob(r.URLs, q.URL)) &&
+		(len(r.Addresses) == 0 || r.matchesAddress(q))
+}
+
+// matchesRequest checks the conditions about what is asked.
+func (r *rule) matchesRequest(q *Subject) bool {
+	return (len(r.URLs) == 0 || q.URL != "" && anyGlob(r.URLs, q.URL)) &&
 		(len(r.Methods) == 0 || containsFold(r.Methods, q.Method)) &&
 		(len(r.ContentTypes) == 0 || matchesType(r.ContentTypes, q.ContentType)) &&
-		(len(r.QTypes) == 0 || q.Protocol == inspect.DNS && contains(r.QTypes, q.QType))
+		(len(r.QTypes) == 0 || q.Protocol == inspect.DNS && slices.Contains(r.QTypes, q.QType))
 }
 
 func (r *rule) matchesName(n hostname.Name) bool {
@@ -107,34 +140,15 @@ func (r *rule) matchesLists(f *facts) bool {
 }
 
 func (r *rule) matchesAddress(q *Subject) bool {
-	for _, p := range r.Addresses {
-		if q.Addr.IsValid() && p.Contains(q.Addr) {
-			return true
-		}
-	}
-	return false
+	return q.Addr.IsValid() && slices.ContainsFunc(r.Addresses, func(p netip.Prefix) bool { return p.Contains(q.Addr) })
 }
 
 func (r *rule) matchesFinding(m *inspect.Match) bool {
 	return (r.detectors == nil || r.detectors[m.Detector]) && (!r.BySeverity || m.Severity >= r.MinSeverity)
 }
 
-func contains(set []uint16, v uint16) bool {
-	for _, s := range set {
-		if s == v {
-			return true
-		}
-	}
-	return false
-}
-
 func containsFold(set []string, v string) bool {
-	for _, s := range set {
-		if strings.EqualFold(s, v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(set, func(s string) bool { return strings.EqualFold(s, v) })
 }
 
 func matchesType(patterns []string, mediaType string) bool {
@@ -153,12 +167,7 @@ func matchesType(patterns []string, mediaType string) bool {
 }
 
 func anyGlob(patterns []string, s string) bool {
-	for _, p := range patterns {
-		if glob(p, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, s) })
 }
 
 // glob matches s against a pattern in which '*' is any run of characters. It never backtracks further than the last star, so
