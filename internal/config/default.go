@@ -47,8 +47,6 @@ func defaultLimits() Limits {
 	return Limits{
 		MaxConnections:          4096,
 		MaxConnectionsPerClient: 512,
-		MaxHeaderBytes:          64 << 10,
-		MaxURLBytes:             16 << 10,
 		HeaderTimeout:           Duration(10 * time.Second),
 		IdleTimeout:             Duration(time.Minute),
 		TunnelIdleTimeout:       Duration(10 * time.Minute),
@@ -56,7 +54,6 @@ func defaultLimits() Limits {
 		DialTimeout:             Duration(5 * time.Second),
 		TLSHandshakeTimeout:     Duration(10 * time.Second),
 		ResponseHeaderTimeout:   Duration(time.Minute),
-		MaxWebSocketMessage:     16 << 20,
 		DrainTimeout:            Duration(20 * time.Second),
 	}
 }

@@ -72,10 +72,6 @@ type Limits struct {
 	MaxConnections int `yaml:"max_connections" bounds:"1..1000000"`
 	// Connections open at the same time from one client address; more are closed at once. Default: 512.
 	MaxConnectionsPerClient int `yaml:"max_connections_per_client" bounds:"1..1000000"`
-	// Octets of a request or response head. Default: 64KiB.
-	MaxHeaderBytes Size `yaml:"max_header_bytes" bounds:"4KiB..1MiB"`
-	// Octets of a request target. Default: 16KiB.
-	MaxURLBytes Size `yaml:"max_url_bytes" bounds:"256B..1MiB"`
 	// Time for a client to send a whole request head. Default: 10s.
 	HeaderTimeout Duration `yaml:"header_timeout" bounds:"100ms..5m"`
 	// Time a client connection may stay without a request. Default: 1m.
@@ -90,8 +86,6 @@ type Limits struct {
 	TLSHandshakeTimeout Duration `yaml:"tls_handshake_timeout" bounds:"100ms..2m"`
 	// Time for an origin to answer with a response head, counted from the end of the request. Default: 1m.
 	ResponseHeaderTimeout Duration `yaml:"response_header_timeout" bounds:"1s..1h"`
-	// Octets of one WebSocket message, decompressed; a longer one closes the connection with status 1009. Default: 16MiB.
-	MaxWebSocketMessage Size `yaml:"max_websocket_message" bounds:"1KiB..1GiB"`
 	// Time for open transactions to end after SIGTERM. 0s: they are cut at once. Default: 20s.
 	DrainTimeout Duration `yaml:"drain_timeout" bounds:"0s..10m"`
 }

@@ -169,7 +169,6 @@ func TestProblemsOfPolicy(t *testing.T) {
 		{"resolver asks itself", "resolver: {listen: [127.0.0.1:53], upstreams: [127.0.0.1]}\n", `1:48: resolver.upstreams[0]: 127.0.0.1:53 is this resolver itself`},
 		{"times to live", "resolver: {cache: {min_ttl: 1h, max_ttl: 1m}}\n", `1:29: resolver.cache.min_ttl: 1h is more than max_ttl, 1m`},
 		{"limits of clients", "proxy: {limits: {max_connections: 5, max_connections_per_client: 6}}\n", `1:66: proxy.limits.max_connections_per_client: 6 is more than max_connections, 5`},
-		{"limits of heads", "proxy: {limits: {max_header_bytes: 8KiB, max_url_bytes: 9KiB}}\n", `1:57: proxy.limits.max_url_bytes: 9KiB is more than max_header_bytes, 8KiB`},
 		{"hold", "inspection: {max_body: 1KiB}\n", `1:13: inspection.hold: 64KiB is more than max_body, 1KiB`},
 		{"no roots", "proxy: {upstream: {roots: none}}\n", `1:27: proxy.upstream.roots: none needs extra_roots_file, or no origin can be verified`},
 		{"upstreams without zones", "internal: {upstreams: [10.0.0.1]}\n", `1:23: internal.upstreams: upstreams without zones are never asked`},

@@ -109,9 +109,6 @@ func (f *File) checkProxy() {
 	if l.MaxConnectionsPerClient > l.MaxConnections && f.src.given("proxy.limits.max_connections_per_client") {
 		f.src.report("proxy.limits.max_connections_per_client", "%d is more than max_connections, %d", l.MaxConnectionsPerClient, l.MaxConnections)
 	}
-	if l.MaxURLBytes > l.MaxHeaderBytes {
-		f.src.report("proxy.limits.max_url_bytes", "%v is more than max_header_bytes, %v", l.MaxURLBytes, l.MaxHeaderBytes)
-	}
 	if f.Proxy.Upstream.Roots == RootsNone && f.Proxy.Upstream.ExtraRootsFile == "" {
 		f.src.report("proxy.upstream.roots", "none needs extra_roots_file, or no origin can be verified")
 	}

@@ -162,7 +162,7 @@ func TestSchemaAndParserAgree(t *testing.T) {
 	}{
 		{"everything", string(full), true},
 		{"unquoted TLS version", "proxy: {upstream: {min_tls: 1.3}}", true},
-		{"size as a number", "proxy: {limits: {max_header_bytes: 65536}}", true},
+		{"size as a number", "inspection: {hold: 65536}", true},
 		{"zero duration", "proxy: {limits: {drain_timeout: 0}}", true},
 		{"section without a value", "proxy:", true},
 		{"no rules", "rules:", true},
@@ -175,7 +175,7 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		{"number out of range", "ca: {cache: 0}", false},
 		{"port out of range", "proxy: {connect_ports: [0]}", false},
 		{"duration without unit", "resolver: {timeout: 3}", false},
-		{"unknown unit", "proxy: {limits: {max_header_bytes: 64KB}}", false},
+		{"unknown unit", "inspection: {hold: 64KB}", false},
 		{"version", "version: 2", false},
 		{"Line is not a key", "groups: [{name: a, networks: [10.0.0.0/8], Line: 3}]", false},
 	} {

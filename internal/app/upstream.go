@@ -1,0 +1,45 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"weir/internal/config"
+)
+
+// roots returns what an origin's certificate may chain to; nil means the system's roots.
+func roots(f *config.File) (*x509.CertPool, error) {
+	u := &f.Proxy.Upstream
+	if u.ExtraRootsFile == "" {
+		if u.Roots == config.RootsSystem {
+			return nil, nil
+		}
+		return x509.NewCertPool(), nil
+	}
+	text, err := os.ReadFile(u.ExtraRootsFile)
+	if err != nil {
+		return nil, fmt.Errorf("proxy.upstream.extra_roots_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if u.Roots == config.RootsSystem {
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("system roots: %w", err)
+		}
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("proxy.upstream.extra_roots_file: %s: %w", u.ExtraRootsFile, errNoCertificate)
+	}
+	return pool, nil
+}
+
+var errNoCertificate = errors.New("no certificate in PEM form")
+
+func minTLS(v config.TLSVersion) uint16 {
+	if v == config.TLS13 {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
