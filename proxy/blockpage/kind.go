@@ -22,9 +22,18 @@ type kind struct {
 
 // gRPC status codes (grpc/doc/statuscodes.md).
 const (
+	grpcCanceled    = "1"
 	grpcDeadline    = "4"
 	grpcDenied      = "7"
+	grpcInternal    = "13"
 	grpcUnavailable = "14"
+)
+
+// Short names for the table of failures.
+const (
+	badGateway     = http.StatusBadGateway
+	gatewayTimeout = http.StatusGatewayTimeout
+	internalError  = http.StatusInternalServerError
 )
 
 // denied is the answer to everything that the policy blocks.
@@ -98,37 +107,28 @@ func certificateKind(code string) kind {
 	return k
 }
 
-// failureKind is the table for failures that are no verdict.
+// failures is the table for failures that are no verdict.
+var failures = [...]kind{
+	upstream.KindInternal:        {internalError, "proxy_internal_error", grpcInternal, "Internal error", "The proxy could not handle the request."},
+	upstream.KindBlocked:         {http.StatusForbidden, "http_request_denied", grpcDenied, "Blocked", "The policy of this network does not allow it."},
+	upstream.KindDNS:             {badGateway, "dns_error", grpcUnavailable, "Site not found", "The name of the site has no address."},
+	upstream.KindDNSTimeout:      {gatewayTimeout, "dns_timeout", grpcDeadline, "Site not found", "The name servers of the site did not answer in time."},
+	upstream.KindRefused:         {badGateway, "connection_refused", grpcUnavailable, "Connection refused", "The site refused the connection."},
+	upstream.KindUnreachable:     {badGateway, "destination_ip_unroutable", grpcUnavailable, "Site not reachable", "There is no way to the address of the site."},
+	upstream.KindTimeout:         {gatewayTimeout, "connection_timeout", grpcDeadline, "Site does not answer", "The connection to the site took too long."},
+	upstream.KindTLS:             {badGateway, "tls_protocol_error", grpcUnavailable, "No secure connection", "The secure connection to the site could not be made."},
+	upstream.KindCertificate:     {badGateway, "tls_certificate_error", grpcUnavailable, "Certificate refused", "The identity of the site could not be verified."},
+	upstream.KindProtocol:        {badGateway, "http_protocol_error", grpcUnavailable, "Invalid answer", "What the site answered is not valid HTTP."},
+	upstream.KindResponseTimeout: {gatewayTimeout, "http_response_timeout", grpcDeadline, "Site does not answer", "The answer of the site took too long."},
+	upstream.KindClosed:          {badGateway, "connection_terminated", grpcUnavailable, "Connection lost", "The site closed the connection before it answered."},
+	upstream.KindCanceled:        {http.StatusBadRequest, "http_request_error", grpcCanceled, "Request cancelled", "The request ended before it was complete."},
+}
+
 func failureKind(k upstream.Kind) kind {
-	const bad, late = http.StatusBadGateway, http.StatusGatewayTimeout
-	switch k {
-	case upstream.KindDNS:
-		return kind{bad, "dns_error", grpcUnavailable, "Site not found", "The name of the site has no address."}
-	case upstream.KindDNSTimeout:
-		return kind{late, "dns_timeout", grpcDeadline, "Site not found", "The name servers of the site did not answer in time."}
-	case upstream.KindRefused:
-		return kind{bad, "connection_refused", grpcUnavailable, "Connection refused", "The site refused the connection."}
-	case upstream.KindUnreachable:
-		return kind{bad, "destination_ip_unroutable", grpcUnavailable, "Site not reachable", "There is no way to the address of the site."}
-	case upstream.KindTimeout:
-		return kind{late, "connection_timeout", grpcDeadline, "Site does not answer", "The connection to the site took too long."}
-	case upstream.KindTLS:
-		return kind{bad, "tls_protocol_error", grpcUnavailable, "No secure connection", "The secure connection to the site could not be made."}
-	case upstream.KindProtocol:
-		return kind{bad, "http_protocol_error", grpcUnavailable, "Invalid answer", "What the site answered is not valid HTTP."}
-	case upstream.KindResponseTimeout:
-		return kind{late, "http_response_timeout", grpcDeadline, "Site does not answer", "The answer of the site took too long."}
-	case upstream.KindClosed:
-		return kind{bad, "connection_terminated", grpcUnavailable, "Connection lost", "The site closed the connection before it answered."}
-	case upstream.KindCanceled:
-		return kind{http.StatusBadRequest, "http_request_error", "1", "Request cancelled", "The request ended before it was complete."}
-	case upstream.KindCertificate:
-		return certificateKind("")
-	case upstream.KindBlocked:
-		return denied()
-	case upstream.KindInternal:
+	if int(k) < len(failures) {
+		return failures[k]
 	}
-	return kind{http.StatusInternalServerError, "proxy_internal_error", "13", "Internal error", "The proxy could not handle the request."}
+	return failures[upstream.KindInternal]
 }
 
 // proxyStatus is the Proxy-Status field (RFC 9209): details is an sf-string, so it holds printable ASCII only.

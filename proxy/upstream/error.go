@@ -136,6 +136,9 @@ func dialKind(err error) Kind {
 	return KindUnreachable
 }
 
+// closedIdle is the text of an error that net/http does not export: the connection closed while the request was about to go out.
+const closedIdle = "http: server closed idle connection"
+
 // exchangeKind classifies a failure on a connection that was up.
 func exchangeKind(err error) Kind {
 	var op *net.OpError
@@ -143,7 +146,7 @@ func exchangeKind(err error) Kind {
 	case timedOut(err):
 		return KindResponseTimeout
 	case errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
-		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), err != nil && err.Error() == closedIdle:
 		return KindClosed
 	}
 	return KindProtocol

@@ -1,0 +1,202 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"weir/internal/ca"
+	"weir/internal/event"
+	"weir/internal/gate"
+	"weir/internal/hostname"
+	"weir/internal/verdict"
+)
+
+const (
+	// maxAddrs bounds the addresses of one name that are judged: the largest honest answers have about a dozen.
+	maxAddrs = 16
+	// maxChain bounds the CNAMEs that are judged; resolvers give up at about as many.
+	maxChain = 16
+	// maxAttempts bounds the addresses that are dialled for one request.
+	maxAttempts = 4
+)
+
+// admit resolves the target of x and returns the addresses that may be dialled, in the order to try.
+func (t *Transport) admit(ctx context.Context, x *gate.Exchange) ([]netip.AddrPort, *Error) {
+	target := x.Target()
+	switch v := x.Verdict(); {
+	case v.Blocks():
+		return nil, blocked(v)
+	case target.IsZero() || target.Port == 0:
+		return nil, internal("exchange without a target")
+	}
+	found, failure := t.resolve(ctx, x, target)
+	if failure != nil {
+		return nil, failure
+	}
+	var admitted []netip.AddrPort
+	var refused verdict.Verdict
+	for _, a := range found {
+		v := x.Address(time.Now(), verdict.PlaceDial, a)
+		if v.Blocks() {
+			refused = v
+			continue
+		}
+		addr := netip.AddrPortFrom(a, target.Port)
+		if t.own(addr) {
+			return nil, blocked(x.Refuse(time.Now(), verdict.SafetyLoop, verdict.PlaceDial, addr.String()))
+		}
+		admitted = append(admitted, addr)
+	}
+	if len(admitted) == 0 {
+		return nil, blocked(x.Unreachable(refused))
+	}
+	admitted = interleave(admitted)
+	return admitted[:min(len(admitted), maxAttempts)], nil
+}
+
+// resolve returns the addresses of the target, at least one, after its CNAMEs were judged.
+func (t *Transport) resolve(ctx context.Context, x *gate.Exchange, target hostname.Authority) ([]netip.Addr, *Error) {
+	if target.IsAddr() {
+		return []netip.Addr{target.Addr}, nil
+	}
+	if t.cfg.Resolver == nil {
+		return nil, internal("no resolver")
+	}
+	asked, cancel := context.WithTimeout(ctx, t.cfg.DialTimeout)
+	defer cancel()
+	answer, err := t.cfg.Resolver.Addresses(asked, target.Name)
+	if ctx.Err() != nil {
+		return nil, &Error{Source: SourceClient, Kind: KindCanceled, Err: ctx.Err()}
+	}
+	for _, name := range answer.Chain[:min(len(answer.Chain), maxChain)] {
+		if v := x.Name(time.Now(), verdict.PlaceCNAME, name); v.Blocks() {
+			return nil, blocked(v)
+		}
+	}
+	if err != nil {
+		return nil, &Error{Source: SourceUpstream, Kind: dnsKind(err), Err: err}
+	}
+	var out []netip.Addr
+	for _, a := range answer.Addrs {
+		if a = a.WithZone("").Unmap(); a.IsValid() && len(out) < maxAddrs && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &Error{Source: SourceUpstream, Kind: KindDNS, Err: errors.New("the name has no address")}
+	}
+	return out, nil
+}
+
+// interleave puts IPv6 and IPv4 addresses by turns, the family of the first one first (RFC 8305 section 4).
+func interleave(in []netip.AddrPort) []netip.AddrPort {
+	var first, second []netip.AddrPort
+	for _, a := range in {
+		if a.Addr().Is4() == in[0].Addr().Is4() {
+			first = append(first, a)
+		} else {
+			second = append(second, a)
+		}
+	}
+	out := make([]netip.AddrPort, 0, len(in))
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			out = append(out, first[i])
+		}
+		if i < len(second) {
+			out = append(out, second[i])
+		}
+	}
+	return out
+}
+
+// own says whether addr is one of our listeners: a request to it would come back for ever.
+func (t *Transport) own(addr netip.AddrPort) bool {
+	if t.cfg.OwnAddrs == nil {
+		return false
+	}
+	for _, mine := range t.cfg.OwnAddrs() {
+		if mine.Port() != addr.Port() {
+			continue
+		}
+		if a := mine.Addr().WithZone("").Unmap(); a == addr.Addr() || a.IsUnspecified() && ofThisHost(addr.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofThisHost says whether an address is one of this machine's; when the machine does not tell, only loopback is known to be.
+func ofThisHost(a netip.Addr) bool {
+	if a.IsLoopback() || a.IsUnspecified() {
+		return true
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(n net.Addr) bool {
+		p, err := netip.ParsePrefix(n.String())
+		return err == nil && p.Addr().Unmap() == a
+	})
+}
+
+// again says whether another address may be tried: only when this one could not be connected to, so that nothing was sent.
+func again(ctx context.Context, x *gate.Exchange, err error) bool {
+	var dial *dialError
+	return errors.As(err, &dial) && ctx.Err() == nil && !x.Verdict().Blocks()
+}
+
+// explain makes an Error of whatever ended an attempt. A certificate that does not verify is booked as a safety refusal.
+func (t *Transport) explain(ctx context.Context, x *gate.Exchange, body *upload, err error) *Error {
+	var dial *dialError
+	var handshake *handshakeError
+	switch v := x.Verdict(); {
+	case v.Blocks():
+		return &Error{Source: SourceBlocked, Kind: KindBlocked, Verdict: v, Err: err}
+	case ctx.Err() != nil:
+		return &Error{Source: SourceClient, Kind: KindCanceled, Err: ctx.Err()}
+	case body.failure() != nil:
+		return &Error{Source: SourceClient, Kind: KindCanceled, Err: body.failure()}
+	case errors.As(err, &dial):
+		return &Error{Source: SourceUpstream, Kind: dialKind(err), Err: err}
+	case errors.As(err, &handshake):
+		return explainHandshake(x, handshake.err)
+	}
+	return &Error{Source: SourceUpstream, Kind: exchangeKind(err), Err: err}
+}
+
+func explainHandshake(x *gate.Exchange, err error) *Error {
+	code, text := ca.DescribeError(err)
+	x.Note(func(e *event.Event) { e.CertError = code })
+	out := &Error{Source: SourceUpstream, Kind: KindTLS, CertCode: code, CertText: text, Err: err}
+	var verification *tls.CertificateVerificationError
+	switch {
+	case code == ca.CodeHandshake, code == ca.CodeOther && !errors.As(err, &verification):
+		if timedOut(err) {
+			out.Kind, out.CertCode, out.CertText = KindTimeout, "", ""
+		}
+	default:
+		out.Source, out.Kind = SourceBlocked, KindCertificate
+		out.Verdict = x.Refuse(time.Now(), verdict.SafetyCertificate, verdict.PlaceTLS, code)
+	}
+	return out
+}
+
+// failed counts a failure, and writes one that is no verdict into the event.
+func (t *Transport) failed(x *gate.Exchange, e *Error) {
+	t.stats.Failures[e.Kind].Add(1)
+	if x == nil || e.Source == SourceBlocked {
+		return
+	}
+	x.Note(func(ev *event.Event) {
+		if ev.Error == "" {
+			ev.Error = e.Error()
+		}
+	})
+}
