@@ -166,26 +166,26 @@ func connOf(nc net.Conn) *Conn {
 }
 
 // TLS finishes the handshake on c within the handshake timeout and hands the connection to the server of the protocol that was
-// negotiated. On an error the connection is closed.
-func (i *Interceptor) TLS(c *Conn) (tls.ConnectionState, error) {
+// negotiated. negotiated is called before that. On an error the connection is still the caller's to close.
+func (i *Interceptor) TLS(c *Conn, negotiated func(tls.ConnectionState)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), i.cfg.HandshakeTimeout)
 	defer cancel()
 	tc := tls.Server(c, i.tls)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		i.stats.Failures.Add(1)
-		_ = c.Close()
-		return tls.ConnectionState{}, fmt.Errorf("tls handshake with client: %w", err)
+		return fmt.Errorf("tls handshake with client: %w", err)
 	}
 	i.stats.Handshakes.Add(1)
 	state := tc.ConnectionState()
+	negotiated(state)
 	if state.NegotiatedProtocol == "h2" {
 		i.stats.HTTP2.Add(1)
-		return state, push(i.c2, tc)
+		return push(i.c2, tc)
 	}
-	return state, push(i.c1, i.checked(tc, c))
+	return push(i.c1, i.checked(tc, c))
 }
 
-// Plain hands a connection without TLS to the HTTP/1.1 server.
+// Plain hands a connection without TLS to the HTTP/1.1 server. On an error it is still the caller's to close.
 func (i *Interceptor) Plain(c *Conn) error { return push(i.c1, i.checked(c, c)) }
 
 func (i *Interceptor) checked(nc net.Conn, c *Conn) net.Conn {
@@ -196,7 +196,6 @@ func push(l *listener.Channel, nc net.Conn) error {
 	if l.Push(nc) {
 		return nil
 	}
-	_ = nc.Close()
 	return fmt.Errorf("serve tunnel: %w", net.ErrClosed)
 }
 

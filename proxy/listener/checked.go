@@ -43,6 +43,8 @@ const (
 // Reads are for one goroutine at a time, as net/http does; writes and deadlines may come from others.
 type Checked struct {
 	net.Conn
+	// Owner is whatever the maker wants to find again where http.Server hands the connection out.
+	Owner     any
 	onAnomaly func(http1.Anomaly) []byte
 	headTime  time.Duration
 
@@ -163,8 +165,11 @@ func (c *Checked) endHead(p []byte, released int) *http1.Anomaly {
 	if released == 0 && len(c.held) > 0 {
 		head = append(bytes.Clone(c.held), head...)
 	}
-	c.inBody = c.valid.InBody()
 	c.timeHead(false)
+	if !sameHost(head) {
+		return &http1.Anomaly{Kind: http1.BadHost}
+	}
+	c.inBody = c.valid.InBody()
 	if !bytes.HasPrefix(head, []byte("CONNECT ")) && !upgrades(head) {
 		return nil
 	}
@@ -175,6 +180,33 @@ func (c *Checked) endHead(p []byte, released int) *http1.Anomaly {
 	c.raw = true
 	c.valid.Detach()
 	return nil
+}
+
+// sameHost says whether the Host field of a request in absolute-form names the host of its target. A proxy may ignore the field
+// (RFC 9112 section 3.2.2), but then two names for one request went through, and net/http keeps only one of them.
+func sameHost(head []byte) bool {
+	line, fields, _ := bytes.Cut(head, []byte("\n"))
+	_, target, _ := bytes.Cut(line, []byte(" "))
+	scheme, rest, absolute := bytes.Cut(target, []byte("://"))
+	if !absolute || bytes.ContainsAny(scheme, "/?") {
+		return true
+	}
+	port := ":80"
+	if bytes.EqualFold(scheme, []byte("https")) || bytes.EqualFold(scheme, []byte("wss")) {
+		port = ":443"
+	}
+	host := rest
+	if i := bytes.IndexAny(rest, "/? "); i >= 0 {
+		host = rest[:i]
+	}
+	for field := range bytes.Lines(fields) {
+		name, value, _ := bytes.Cut(field, []byte(":"))
+		if bytes.EqualFold(name, []byte("host")) {
+			named := bytes.TrimSuffix(bytes.TrimSpace(value), []byte(port))
+			return bytes.EqualFold(named, bytes.TrimSuffix(host, []byte(port)))
+		}
+	}
+	return true
 }
 
 // upgrades says whether a head asks for the WebSocket protocol.

@@ -64,6 +64,22 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 // SetDeadline sets the deadline of reads; see SetWriteDeadline.
 func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
+// CloseWrite half-closes the connection.
+func (c *Conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+// Reset closes the connection so that the client sees an error, never a clean end: what it was sent was cut short.
+func (c *Conn) Reset() {
+	if tc, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tc.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
 // Close implements [net.Conn]. Calls after the first return what the first did.
 func (c *Conn) Close() error {
 	c.once.Do(func() {

@@ -18,8 +18,9 @@ const (
 	DefaultMaxPerClient = 512   // far above what a browser opens; a NAT of an office is better named in the config
 	DefaultWriteTimeout = time.Minute
 	// lingering bounds how many refused connections may at once wait for the client to read why.
-	lingering  = 64
-	lingerTime = time.Second
+	lingering = 64
+	// LingerTime is how long a client may take to read the answer before its connection is closed.
+	LingerTime = time.Second
 )
 
 // Config is what a Group is made of. A zero number means its default.
@@ -137,17 +138,17 @@ func (g *Group) refuse(nc net.Conn, remote netip.AddrPort) {
 	g.wg.Go(func() {
 		defer func() { <-g.slots }()
 		defer func() { _ = nc.Close() }()
-		_ = nc.SetDeadline(time.Now().Add(lingerTime))
+		_ = nc.SetDeadline(time.Now().Add(LingerTime))
 		if _, err := nc.Write(g.cfg.Refused(remote)); err != nil {
 			return
 		}
-		linger(nc)
+		Linger(nc)
 	})
 }
 
-// linger half-closes and reads on for a moment: a close with unread data would reset the connection, and the client would lose
+// Linger half-closes and reads on for a moment, until the read deadline of nc at the latest: a close with unread data would reset the connection, and the client would lose
 // the answer (RFC 9112 section 9.6).
-func linger(nc net.Conn) {
+func Linger(nc net.Conn) {
 	if w, ok := nc.(interface{ CloseWrite() error }); ok && w.CloseWrite() != nil {
 		return
 	}

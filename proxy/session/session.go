@@ -20,6 +20,8 @@ type Session struct {
 	Tunnel *gate.Exchange
 	// Secure says whether the client speaks TLS inside the tunnel.
 	Secure bool
+	// Reset ends the client's connection with an error, so that a message cut short never looks whole; nil when it cannot be.
+	Reset func()
 	// Blocked says that the tunnel was refused and exists only to show why: every request in it is answered with the page of
 	// Tunnel, and nothing goes upstream.
 	Blocked bool
