@@ -128,3 +128,17 @@ func (k *core) relist(m *source.Manager, set *blocklists.Set) error {
 	k.gate.Swap(snap)
 	return nil
 }
+
+// current returns the config file in force.
+func (k *core) current() *File {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.file
+}
+
+// manager returns the lists in force.
+func (k *core) manager() *source.Manager {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lists
+}

@@ -26,6 +26,9 @@ type File struct {
 	digest string // of its text
 }
 
+// ErrConfigFile says that a config file cannot be read.
+var ErrConfigFile = errors.New("config file")
+
 // Load reads a config file; path "" means the built-in defaults. The error holds every problem, one a line, with file, line and
 // column ([IsProblem] tells it from a file that cannot be read).
 func Load(path string) (*File, error) {
@@ -34,7 +37,7 @@ func Load(path string) (*File, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrConfigFile, err)
 	}
 	f, problems := config.Parse(path, text, known(detectorNames(detect.All())))
 	if err := problems.Err(); err != nil {

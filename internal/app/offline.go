@@ -83,7 +83,7 @@ func ListsStatus(ctx context.Context, f *File) ([]ListState, error) {
 // UpdateLists refreshes one list, or all when name is "", now and on disk. A running weir that uses the same directory sees them
 // at its next look or reload; through its control socket it does so at once.
 func UpdateLists(ctx context.Context, f *File, name string) error {
-	if client, err := controlClient(f); err == nil {
+	if client, err := controlClient(ctx, f); err == nil {
 		return client.UpdateLists(ctx, name)
 	}
 	src, err := sources(f.File)

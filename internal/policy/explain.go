@@ -78,3 +78,17 @@ func sentence(v verdict.Verdict, r *Reason) string {
 	}
 	return failureSentences[v.Cause]
 }
+
+// Scoped says whether the rule or list of a Verdict speaks to some groups of clients only.
+func (s *Snapshot) Scoped(ref verdict.Ref) bool {
+	if s == nil {
+		return false
+	}
+	if n := int(ref.Rule); n > 0 && n <= len(s.cfg.Rules) {
+		return len(s.cfg.Rules[n-1].Groups) > 0
+	}
+	if n := int(ref.List); n > 0 && n <= len(s.listing) {
+		return s.listing[n-1].groups != 0
+	}
+	return false
+}

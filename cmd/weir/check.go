@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/app"
+)
+
+func validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate", Short: "Report every problem of a config file with line and column; exit 78 when there are any",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if err := app.Validate(cmd.Context(), f); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the configuration is fine")
+			return err
+		},
+	}
+}
+
+// checkOptions are the flags of check and inspect.
+type checkOptions struct {
+	client  string
+	json    bool
+	resolve bool
+}
+
+func checkCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use: "check TARGET...", Short: "Verdict and trace for URLs, names and addresses, by the same gate as the data path",
+		Long: "Verdict and trace for URLs, names and addresses, by the same gate as the data path, without network unless --resolve.\n" +
+			"A target of - reads targets from standard input, one a line. Exit code 1: something is blocked.",
+		Example: "  weir check example.com https://example.com/path 203.0.113.7\n  weir check --json --client 10.0.0.7 - <names.txt",
+		Args:    usage(cobra.MinimumNArgs(1)),
+		RunE:    func(cmd *cobra.Command, args []string) error { return check(cmd, args, o) },
+	}
+	cmd.Flags().StringVar(&o.client, "client", "", "address of the client that is said to ask (default 127.0.0.1)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a target")
+	cmd.Flags().BoolVar(&o.resolve, "resolve", false, "look names up, and judge where they lead to")
+	return cmd
+}
+
+func check(cmd *cobra.Command, args []string, o checkOptions) error {
+	judge, err := newJudge(cmd, o)
+	if err != nil {
+		return err
+	}
+	blocked := false
+	one := func(target string) error {
+		a, err := judge.Check(time.Now(), target)
+		if err == nil && o.resolve {
+			a, err = judge.Resolve(cmd.Context(), time.Now(), target)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		blocked = blocked || a.Blocks()
+		return write(cmd.OutOrStdout(), a, o.json)
+	}
+	for _, target := range args {
+		if target != "-" {
+			if err := one(target); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := eachLine(cmd.InOrStdin(), one); err != nil {
+			return err
+		}
+	}
+	if blocked {
+		return errBlocked
+	}
+	return nil
+}
+
+func newJudge(cmd *cobra.Command, o checkOptions) (*app.Judge, error) {
+	f, err := load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	var client netip.Addr
+	if o.client != "" {
+		if client, err = netip.ParseAddr(o.client); err != nil {
+			return nil, fmt.Errorf("%w: --client: %w", errUsage, err)
+		}
+	}
+	return app.NewJudge(cmd.Context(), f, client)
+}
+
+// eachLine calls f for each line that is not empty; a line that f refuses is reported with its number.
+func eachLine(r io.Reader, f func(string) error) error {
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		target := strings.TrimSpace(lines.Text())
+		if target == "" {
+			continue
+		}
+		if err := f(target); err != nil {
+			return fmt.Errorf("standard input line %d: %w", n, err)
+		}
+	}
+	return lines.Err()
+}
+
+func write(w io.Writer, a app.Answer, asJSON bool) error {
+	if asJSON {
+		line, err := json.Marshal(a)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(w, string(line))
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", a.Target, a.Verdict)
+	if a.Would != "" {
+		fmt.Fprintf(&b, " (would %s)", a.Would)
+	}
+	fmt.Fprintf(&b, " by %s: %s\n", a.Cause, a.Reason)
+	if a.Rule != "" {
+		fmt.Fprintf(&b, "  rule   %s\n", a.Rule)
+	}
+	if a.List != "" {
+		fmt.Fprintf(&b, "  list   %s line %d: %s\n", a.List, a.Line, a.Entry)
+	}
+	for _, f := range a.Findings {
+		fmt.Fprintf(&b, "  found  %s (%s, %s) in %s at %d: %s\n", f.Detector, f.Severity, f.Technique, f.Where, f.Offset, f.Detail)
+	}
+	for _, s := range a.Trace {
+		fmt.Fprintf(&b, "  trace  %-10s %-8s %-5s %s\n", s.Stage, s.Place, s.Verdict, s.Subject)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func inspectCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use: "inspect FILE...", Short: "Run files and raw HTTP messages through the detectors; findings as JSON lines",
+		Long: "Run raw HTTP messages, or any other files as bodies of unknown type, through the same gate as the data path.\n" +
+			"A file of - reads standard input. Prints one JSON object a file. Exit code 1: something is blocked.",
+		Args: usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return inspectFiles(cmd, args, o) },
+	}
+	cmd.Flags().StringVar(&o.client, "client", "", "address of the client that is said to send requests (default 127.0.0.1)")
+	cmd.Flags().BoolVar(&o.json, "json", true, "one JSON object a file; --json=false for people")
+	return cmd
+}
+
+func inspectFiles(cmd *cobra.Command, args []string, o checkOptions) error {
+	judge, err := newJudge(cmd, o)
+	if err != nil {
+		return err
+	}
+	blocked := false
+	for _, name := range args {
+		a, err := inspectFile(cmd, judge, name)
+		if err != nil {
+			return err
+		}
+		blocked = blocked || a.Blocks()
+		if err := write(cmd.OutOrStdout(), a, o.json); err != nil {
+			return err
+		}
+	}
+	if blocked {
+		return errBlocked
+	}
+	return nil
+}
+
+func inspectFile(cmd *cobra.Command, judge *app.Judge, name string) (app.Answer, error) {
+	if name == "-" {
+		return judge.Inspect(time.Now(), name, cmd.InOrStdin())
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return app.Answer{}, err
+	}
+	defer func() { _ = f.Close() }()
+	return judge.Inspect(time.Now(), name, f)
+}

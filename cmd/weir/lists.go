@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/app"
+)
+
+func listsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "lists", Short: "Lists of names and addresses", Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var asJSON bool
+	status := &cobra.Command{
+		Use: "status", Short: "Every list: rules, age, last error", Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return listsStatus(cmd, asJSON) },
+	}
+	update := &cobra.Command{
+		Use: "update [NAME]", Short: "Refresh one list, or all, now", Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			return app.UpdateLists(cmd.Context(), f, strings.Join(args, ""))
+		},
+	}
+	search := &cobra.Command{
+		Use: "search NAME", Short: "Every list and line that holds a name or its parent, or an address", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return listsSearch(cmd, args[0], asJSON) },
+	}
+	for _, c := range []*cobra.Command{status, search} {
+		c.Flags().BoolVar(&asJSON, "json", false, "JSON")
+	}
+	cmd.AddCommand(status, update, search)
+	return cmd
+}
+
+func listsStatus(cmd *cobra.Command, asJSON bool) error {
+	f, err := load(cmd)
+	if err != nil {
+		return err
+	}
+	all, err := app.ListsStatus(cmd.Context(), f)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), all)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "LIST\tCLASS\tRULES\tSKIPPED\tUPDATED\tSOURCE\tERROR")
+	for _, l := range all {
+		updated := "built in"
+		if !l.Updated.IsZero() {
+			updated = l.Updated.UTC().Format(time.DateTime)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Class, l.Rules, skipped(l.Skipped), updated, l.Source, l.LastError)
+	}
+	return w.Flush()
+}
+
+func skipped(reasons map[string]int) string {
+	var out []string
+	for reason, n := range reasons {
+		out = append(out, fmt.Sprintf("%d %s", n, reason))
+	}
+	slices.Sort(out)
+	if len(out) == 0 {
+		return "0"
+	}
+	return strings.Join(out, ", ")
+}
+
+func listsSearch(cmd *cobra.Command, name string, asJSON bool) error {
+	f, err := load(cmd)
+	if err != nil {
+		return err
+	}
+	hits, err := app.SearchLists(cmd.Context(), f, name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), hits)
+	}
+	for _, h := range hits {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s:%d: %s (%s, %s)\n", h.List, h.Line, h.Entry, h.Class, h.Source); err != nil {
+			return err
+		}
+	}
+	if len(hits) == 0 {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is on no list\n", name)
+	}
+	return err
+}
+
+func printJSON(w io.Writer, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, string(text))
+	return err
+}

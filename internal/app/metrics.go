@@ -1,0 +1,134 @@
+package app
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"weir/internal/admin"
+	"weir/internal/event"
+	"weir/internal/inspect"
+	"weir/internal/verdict"
+)
+
+// number is a counter or gauge of a data path.
+type number interface {
+	*atomic.Uint64 | *atomic.Int64
+}
+
+func counter[N number](name, help string, n N, labels ...admin.Label) admin.Metric {
+	return admin.Metric{Name: name, Help: help, Type: admin.Counter, Labels: labels, Value: func() float64 { return load64(n) }}
+}
+
+func gauge[N number](name, help string, n N, labels ...admin.Label) admin.Metric {
+	m := counter(name, help, n, labels...)
+	m.Type = admin.Gauge
+	return m
+}
+
+func load64[N number](n N) float64 {
+	switch v := any(n).(type) {
+	case *atomic.Uint64:
+		return float64(v.Load())
+	case *atomic.Int64:
+		return float64(v.Load())
+	}
+	return 0
+}
+
+func label(name, value string) admin.Label { return admin.Label{Name: name, Value: value} }
+
+// metrics names every counter of the parts. Labels come from closed sets.
+func (w *Service) metrics() []admin.Metric {
+	out := w.gateMetrics()
+	out = append(out, w.proxyMetrics()...)
+	out = append(out, w.resolverMetrics()...)
+	out = append(out, w.eventMetrics()...)
+	return append(out, w.selfMetrics()...)
+}
+
+func (w *Service) gateMetrics() []admin.Metric {
+	s := w.core.gate.Stats()
+	var out []admin.Metric
+	for p := inspect.HTTP; p <= inspect.DNS; p++ {
+		for a := verdict.Block; a <= verdict.Allow; a++ {
+			out = append(out, counter("weir_transactions_total", "Finished transactions by protocol and verdict.", &s.Verdicts[p][a],
+				label("protocol", p.String()), label("verdict", a.String())))
+		}
+	}
+	return append(out,
+		counter("weir_findings_total", "Findings of detectors.", &s.Findings),
+		counter("weir_safety_refusals_total", "Transactions refused for safety, whatever the policy.", &s.Safety),
+		counter("weir_cut_total", "Live connections cut after a change of policy.", &s.Cut))
+}
+
+func (w *Service) proxyMetrics() []admin.Metric {
+	s, c, h, u := w.proxy.Stats(), w.proxy.Connections(), w.proxy.Handshakes(), w.transport.Stats()
+	return []admin.Metric{
+		counter("weir_proxy_requests_total", "Requests that reached the filters.", &s.Requests),
+		counter("weir_proxy_connects_total", "CONNECT requests.", &s.Connects),
+		counter("weir_proxy_websockets_total", "WebSocket sessions.", &s.WebSockets),
+		gauge("weir_proxy_tunnels", "Tunnels open now.", &s.Tunnels),
+		counter("weir_proxy_panics_total", "Panics; each cost one transaction.", &s.Panics),
+		counter("weir_proxy_anomalies_total", "Violations of HTTP/1 framing.", &s.Anomalies),
+		counter("weir_proxy_connections_total", "Client connections accepted.", &c.Accepted),
+		counter("weir_proxy_connections_refused_total", "Client connections above a limit.", &c.Refused),
+		gauge("weir_proxy_connections", "Client connections open now.", &c.Open),
+		counter("weir_proxy_handshakes_total", "TLS handshakes with clients.", &h.Handshakes),
+		counter("weir_proxy_handshake_failures_total", "TLS handshakes with clients that failed.", &h.Failures),
+		counter("weir_upstream_requests_total", "Requests sent to origins.", &u.Requests),
+		counter("weir_upstream_dials_total", "Connections to origins that were tried.", &u.Dials),
+		counter("weir_upstream_reused_total", "Requests on a pooled connection.", &u.Reused),
+	}
+}
+
+func (w *Service) eventMetrics() []admin.Metric {
+	if w.events.writer == nil {
+		return nil
+	}
+	stat := func(f func(event.Stats) float64) func() float64 {
+		return func() float64 { return f(w.events.writer.Stats()) }
+	}
+	return []admin.Metric{
+		{Name: "weir_events_written_total", Help: "Events written.", Type: admin.Counter, Value: stat(func(s event.Stats) float64 { return float64(s.Written) })},
+		{Name: "weir_events_dropped_total", Help: "Events lost.", Type: admin.Counter, Value: stat(func(s event.Stats) float64 { return float64(s.Dropped) })},
+		{Name: "weir_events_queued", Help: "Events waiting to be written.", Type: admin.Gauge, Value: stat(func(s event.Stats) float64 { return float64(s.Queued) })},
+	}
+}
+
+// selfMetrics are about lists, policy and certificate authority.
+func (w *Service) selfMetrics() []admin.Metric {
+	locked := func(f func() float64) func() float64 {
+		return func() float64 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return f()
+		}
+	}
+	set := func() float64 { return float64(w.core.manager().Set().Stats().Rules) }
+	return []admin.Metric{
+		{Name: "weir_list_entries", Help: "Entries of all lists in force.", Type: admin.Gauge, Value: set},
+		{Name: "weir_reloads_total", Help: "Reloads by result.", Type: admin.Counter, Labels: []admin.Label{label("ok", strconv.FormatBool(true))}, Value: locked(func() float64 { return float64(w.reloads.done) })},
+		{Name: "weir_reloads_total", Help: "Reloads by result.", Type: admin.Counter, Labels: []admin.Label{label("ok", strconv.FormatBool(false))}, Value: locked(func() float64 { return float64(w.reloads.failed) })},
+		{Name: "weir_ca_not_after_seconds", Help: "End of the certificate authority, Unix time.", Type: admin.Gauge, Value: func() float64 { return float64(w.authority.Certificate().NotAfter.Unix()) }},
+	}
+}
+
+func (w *Service) resolverMetrics() []admin.Metric {
+	s, u := w.resolver.Stats(), w.resolver.UpstreamStats()
+	return []admin.Metric{
+		counter("weir_dns_queries_total", "DNS queries.", &s.Queries),
+		counter("weir_dns_cache_hits_total", "DNS queries answered from the cache.", &s.Hits),
+		counter("weir_dns_cache_misses_total", "DNS queries that were not in the cache.", &s.Misses),
+		counter("weir_dns_shared_total", "DNS misses that joined another one's upstream query.", &s.Shared),
+		counter("weir_dns_local_total", "DNS queries answered from own knowledge.", &s.Local),
+		counter("weir_dns_blocked_total", "DNS queries refused or rewritten.", &s.Blocked),
+		counter("weir_dns_malformed_total", "DNS packets that are not one plain question.", &s.Malformed),
+		counter("weir_dns_failed_total", "DNS queries without a usable answer from any upstream.", &s.Failed),
+		counter("weir_dns_dropped_total", "DNS queries left without a reply on purpose.", &s.Dropped),
+		counter("weir_dns_panics_total", "Panics; each cost one query.", &s.Panics),
+		counter("weir_dns_upstream_queries_total", "Queries sent to upstreams, retries included.", &u.Queries),
+		counter("weir_dns_upstream_failures_total", "Queries without a usable reply from one upstream.", &u.Failures),
+		counter("weir_dns_upstream_mismatches_total", "Replies ignored because they belong to no query.", &u.Mismatch),
+		{Name: "weir_dns_cache_entries", Help: "Answers kept.", Type: admin.Gauge, Value: func() float64 { return float64(w.resolver.CacheLen()) }},
+	}
+}
