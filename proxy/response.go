@@ -114,6 +114,9 @@ func (t *trip) response(resp *http.Response) *http.Response {
 	case t.wants == upgradeWebSocket:
 		resp.Header.Set("Connection", "close") // what follows on this connection was not checked
 	}
+	if len(resp.Trailer) > 0 && t.in.ProtoMajor < 2 {
+		resp.Header.Del("Content-Length") // HTTP/2 has both; HTTP/1 has trailers in chunked bodies only
+	}
 	if bodiless(t.in, resp) || immediate(resp.Header) {
 		return resp
 	}

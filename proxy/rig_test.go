@@ -154,10 +154,9 @@ func (r *rig) raw(send string) string {
 	if _, err := io.WriteString(c, send); err != nil {
 		r.t.Fatal(err)
 	}
-	_ = c.CloseWrite()
 	b, err := io.ReadAll(c)
-	if err != nil && len(b) == 0 {
-		r.t.Logf("read: %v", err)
+	if err != nil {
+		r.t.Errorf("read: %v after %.200q", err, b)
 	}
 	return string(b)
 }

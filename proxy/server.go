@@ -153,7 +153,9 @@ func (s *Server) outerServer() *http.Server {
 		IdleTimeout:       s.cfg.Timeouts.Idle,
 		MaxHeaderBytes:    maxHeader,
 		Protocols:         &protocols,
-		ErrorLog:          slog.NewLogLogger(redact.NewHandler(s.cfg.Log.Handler()), slog.LevelDebug),
+		// net/http would answer "OPTIONS *" itself, past the filters.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(redact.NewHandler(s.cfg.Log.Handler()), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
 			if c, ok := nc.(*listener.Checked); ok {
 				if sess, ok := c.Owner.(*session.Session); ok {

@@ -126,6 +126,8 @@ func (i *Interceptor) server(h2 bool) *http.Server {
 		ErrorLog:          slog.NewLogLogger(redact.NewHandler(i.cfg.Log.Handler()), slog.LevelDebug),
 		Protocols:         &protocols,
 		HTTP2:             HTTP2Limits(),
+		// net/http would answer "OPTIONS *" itself, past the filters.
+		DisableGeneralOptionsHandler: true,
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
 			if c := connOf(nc); c != nil {
 				return session.WithSession(ctx, c.Session)

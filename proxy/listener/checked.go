@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -54,6 +53,7 @@ type Checked struct {
 	out    []byte // ready to be delivered
 	err    error  // behind out
 	raw    bool   // not HTTP any more
+	deaf   bool   // the poison is behind out: nothing more is delivered
 	inBody bool   // the head of the message under way was released
 
 	mu     sync.Mutex // guards what follows
@@ -87,6 +87,9 @@ func (c *Checked) Read(p []byte) (int, error) {
 		if c.err != nil {
 			return 0, c.err
 		}
+		if c.deaf {
+			return 0, c.drain(p)
+		}
 		if c.raw {
 			return c.Conn.Read(p)
 		}
@@ -111,23 +114,34 @@ func (c *Checked) fill(p []byte) (int, error) {
 	}
 	direct := len(buf) == len(p) && len(c.held) == 0
 	released := c.check(buf[:n])
-	if direct && released == n && c.err == nil {
+	if direct && released == n && c.err == nil && !c.deaf {
 		return n, nil
 	}
 	if released > 0 {
 		c.out = append(append(c.out, c.held...), buf[:released]...)
 		c.held = c.held[:0]
 	}
-	if c.err == nil {
+	switch {
+	case c.deaf:
+		c.held = nil
+		c.out = append(c.out, poison...)
+	case c.err != nil:
+		c.held = nil
+	default:
 		c.held = append(c.held, buf[released:n]...)
 		c.timeHead(len(c.held) > 0)
-		return 0, nil
-	}
-	c.held = nil
-	if !c.inBody {
-		c.out = append(c.out, poison...)
 	}
 	return 0, nil
+}
+
+// drain reads what follows a violation, for nobody. An end right away would make the server give up the requests before, which
+// were fine.
+func (c *Checked) drain(p []byte) error {
+	for {
+		if _, err := c.Conn.Read(p); err != nil {
+			return err
+		}
+	}
 }
 
 // check follows p and returns how much of it, with everything held before, may be delivered.
@@ -225,7 +239,7 @@ func (c *Checked) violated(a http1.Anomaly) {
 		c.err = &FramingError{Anomaly: a}
 		return
 	}
-	c.err = io.EOF
+	c.deaf = true
 	page := c.onAnomaly(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -296,6 +310,18 @@ func (c *Checked) SetDeadline(t time.Time) error {
 func (c *Checked) Unwrap() (inner net.Conn, undelivered []byte, ok bool) {
 	undelivered, c.out = c.out, nil
 	return c.Conn, undelivered, c.raw
+}
+
+// Close implements [net.Conn]. After a refusal the client gets a moment to read it.
+func (c *Checked) Close() error {
+	c.mu.Lock()
+	refused := c.poison && c.page == nil
+	c.mu.Unlock()
+	if refused {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(LingerTime))
+		Linger(c.Conn)
+	}
+	return c.Conn.Close()
 }
 
 // CloseWrite half-closes the connection if it can be.
