@@ -185,7 +185,7 @@ func (t *tunnel) inside(c *intercept.Conn, secure, blocked bool) {
 	c.Name, c.Session = t.flow.Authorized.Host(), sess
 	remove := func() {}
 	if !blocked {
-		remove = t.s.live.Add(t.x, nil, func() { t.reset(c) })
+		remove = t.s.live.Add(t.x, nil, func(verdict.Verdict) { t.reset(c) })
 	}
 	t.s.stats.Tunnels.Add(1)
 	c.OnClose = func() {
@@ -258,7 +258,7 @@ func (t *tunnel) splice(c *intercept.Conn, secure bool) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	defer t.s.live.Add(t.x, func() netip.Addr { return serverOf(t.x) }, func() {
+	defer t.s.live.Add(t.x, func() netip.Addr { return serverOf(t.x) }, func(verdict.Verdict) {
 		t.reset(c)
 		_ = server.Close()
 	})()

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"weir/internal/gate"
+	"weir/internal/verdict"
 )
 
 // lastFrames is how long the client may take to get what was still on its way when one direction of a WebSocket ended: the close
@@ -18,7 +18,6 @@ const lastFrames = 2 * time.Second
 // relay stands between goproxy and a WebSocket. goproxy copies in two goroutines, goes on when the first ends, closes the body
 // and forgets the client connection: so Close waits for finish, and a panic ends the relay, not the process.
 type relay struct {
-	x     *gate.Exchange
 	inner io.ReadWriteCloser
 
 	read   chan struct{} // closed when the direction to the client ended
@@ -28,8 +27,8 @@ type relay struct {
 
 var errRelay = errors.New("websocket relay")
 
-func newRelay(x *gate.Exchange, inner io.ReadWriteCloser) *relay {
-	return &relay{x: x, inner: inner, read: make(chan struct{})}
+func newRelay(inner io.ReadWriteCloser) *relay {
+	return &relay{inner: inner, read: make(chan struct{})}
 }
 
 var _ io.ReadWriteCloser = (*relay)(nil)
@@ -55,6 +54,16 @@ func (r *relay) Write(p []byte) (n int, err error) {
 		}
 	}()
 	return r.inner.Write(p)
+}
+
+// block ends the WebSocket with a close frame that names v.
+func (r *relay) block(v verdict.Verdict) {
+	defer func() { _ = recover() }()
+	if b, ok := r.inner.(interface{ Block(verdict.Verdict) }); ok {
+		b.Block(v)
+		return
+	}
+	_ = r.inner.Close()
 }
 
 // Close does nothing: finish does it when the last frames are out.

@@ -29,7 +29,7 @@ func (t *trip) roundTrip(r *http.Request) *http.Response {
 		resp.Body = http.NoBody
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return t.switched(resp)
+		return t.switched(resp, r.Header["Sec-Websocket-Extensions"])
 	}
 	t.down = newBody(t.x, inspect.ResponseData, resp.Body, resp.ContentLength)
 	if bodiless(t.in, resp) {
@@ -40,14 +40,17 @@ func (t *trip) roundTrip(r *http.Request) *http.Response {
 }
 
 // switched wraps the two directions of a WebSocket. Any other switch was not asked for.
-func (t *trip) switched(resp *http.Response) *http.Response {
+func (t *trip) switched(resp *http.Response, offered []string) *http.Response {
 	rw, ok := resp.Body.(io.ReadWriteCloser)
 	if t.wants != upgradeWebSocket || !ok || !switchesToWebSocket(resp.Header) {
 		_ = resp.Body.Close()
 		v := t.x.Refuse(time.Now(), verdict.SafetyUpgrade, verdict.PlaceReply, "101")
 		return t.finishPage(blockpage.Response(t.in, t.x, v), v)
 	}
-	t.relay = newRelay(t.x, websocket.Wrap(rw, t.x, websocket.Options{Extensions: resp.Header["Sec-Websocket-Extensions"]}))
+	t.relay = newRelay(websocket.Wrap(rw, t.x, websocket.Options{
+		Extensions: resp.Header["Sec-Websocket-Extensions"], Offered: offered,
+	}))
+	t.socket.Store(t.relay)
 	resp.Body = t.relay
 	return resp
 }

@@ -36,8 +36,9 @@ type trip struct {
 
 	up, down *body
 	relay    *relay
-	page     bool // the response is ours
-	drop     bool // the verdict says: no answer at all
+	socket   atomic.Pointer[relay] // relay, for cut
+	page     bool                  // the response is ours
+	drop     bool                  // the verdict says: no answer at all
 	cancel   context.CancelCauseFunc
 	wasCut   atomic.Bool
 }
@@ -94,8 +95,15 @@ func (t *trip) finish() {
 	}
 }
 
-// cut ends the trip from outside.
-func (t *trip) cut() {
+// cut ends the trip from outside: a WebSocket with a close frame that says why, everything else with an error.
+func (t *trip) cut(v verdict.Verdict) {
+	if r := t.socket.Load(); r != nil && v != (verdict.Verdict{}) && t.s.crew.Enter() {
+		go func() {
+			defer t.s.crew.Leave()
+			r.block(v)
+		}()
+		return
+	}
 	t.wasCut.Store(true)
 	t.cancel(errCut)
 	if t.sess.Reset != nil && t.in.ProtoMajor < 2 {
@@ -169,10 +177,12 @@ func (t *trip) note(abort bool) {
 	}
 	t.x.Note(func(e *event.Event) {
 		e.Status = t.w.status
-		if t.up != nil {
-			e.Sent = t.up.total.Load()
+		if t.relay == nil { // a WebSocket has counted itself
+			e.Received = t.w.sent
+			if t.up != nil {
+				e.Sent = t.up.total.Load()
+			}
 		}
-		e.Received = t.w.sent
 		if abort && e.Aborted == "" && t.w.status != 0 {
 			e.Aborted = session.CutReset
 			if t.in.ProtoMajor == 2 {

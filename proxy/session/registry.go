@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/internal/gate"
+	"weir/internal/verdict"
 )
 
 // Registry lists what is live: tunnels, WebSockets, intercepted connections and requests under way. It is safe for concurrent
@@ -20,7 +21,7 @@ type Registry struct {
 type entry struct {
 	x      *gate.Exchange
 	server func() netip.Addr
-	cut    func()
+	cut    func(verdict.Verdict)
 	once   sync.Once
 }
 
@@ -31,8 +32,8 @@ const (
 )
 
 // Add lists a live transaction. server returns the address that it is connected to, the zero Addr when there is none (yet); cut
-// ends it, must not block, and is called at most once. The caller calls remove when the transaction ended.
-func (r *Registry) Add(x *gate.Exchange, server func() netip.Addr, cut func()) (remove func()) {
+// ends it for a verdict (the zero Verdict when the program ends), must not block, and is called at most once. The caller calls remove when the transaction ended.
+func (r *Registry) Add(x *gate.Exchange, server func() netip.Addr, cut func(verdict.Verdict)) (remove func()) {
 	e := &entry{x: x, server: server, cut: cut}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,7 +86,7 @@ func (r *Registry) Recheck(now time.Time) (cut int) {
 		e.once.Do(func() {
 			cut++
 			e.x.Cut(now, v, CutReset)
-			e.cut()
+			e.cut(v)
 		})
 	}
 	return cut
@@ -94,7 +95,7 @@ func (r *Registry) Recheck(now time.Time) (cut int) {
 // CutAll ends everything that is still live, without asking the policy.
 func (r *Registry) CutAll() {
 	for _, e := range r.entries() {
-		e.once.Do(e.cut)
+		e.once.Do(func() { e.cut(verdict.Verdict{}) })
 	}
 }
 
