@@ -185,7 +185,7 @@ func (t *tunnel) inside(c *intercept.Conn, secure, blocked bool) {
 	c.Name, c.Session = t.flow.Authorized.Host(), sess
 	remove := func() {}
 	if !blocked {
-		remove = t.s.live.Add(t.x, nil, func(verdict.Verdict) { t.reset(c) })
+		remove = t.s.live.Add(t.x, nil, func(v verdict.Verdict) { t.cut(c, sess, v) })
 	}
 	t.s.stats.Tunnels.Add(1)
 	c.OnClose = func() {
@@ -225,6 +225,15 @@ func explain(err error) error {
 		}
 	}
 	return err
+}
+
+// cut ends the inside of a tunnel from outside. A WebSocket in it says why before it closes the connection.
+func (t *tunnel) cut(c *intercept.Conn, sess *session.Session, v verdict.Verdict) {
+	if end := sess.Socket.Load(); end != nil && v != (verdict.Verdict{}) {
+		(*end)(v)
+		return
+	}
+	t.reset(c)
 }
 
 // reset ends a tunnel from outside.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -70,8 +69,8 @@ func (r *relay) block(v verdict.Verdict) {
 func (r *relay) Close() error { return nil }
 
 // finish waits a moment for the last frames to the client, then closes both sides. client is nil when the relay never ran.
-func (r *relay) finish(client net.Conn) {
-	if client != nil {
+func (r *relay) finish(client *socketEnd) {
+	if client != nil && !client.gone.Load() {
 		timer := time.NewTimer(lastFrames)
 		select {
 		case <-r.read:

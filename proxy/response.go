@@ -51,6 +51,8 @@ func (t *trip) switched(resp *http.Response, offered []string) *http.Response {
 		Extensions: resp.Header["Sec-Websocket-Extensions"], Offered: offered,
 	}))
 	t.socket.Store(t.relay)
+	cut := t.cut
+	t.sess.Socket.Store(&cut)
 	resp.Body = t.relay
 	return resp
 }

@@ -89,7 +89,7 @@ func serverOf(x *gate.Exchange) (addr netip.Addr) {
 // finish ends the parts of a trip that outlive the filters.
 func (t *trip) finish() {
 	if t.relay != nil {
-		t.relay.finish(t.w.hijacked)
+		t.relay.finish(t.w.socket)
 	} else if t.wants == upgradeWebSocket && t.w.hijacked != nil {
 		_ = t.w.hijacked.Close()
 	}

