@@ -24,14 +24,11 @@ func (x *Exchange) Query(now time.Time, question inspect.Question) verdict.Verdi
 }
 
 // Name judges a name that an answer leads to: the target of a CNAME (PlaceCNAME) or of SVCB, HTTPS, MX, SRV or NS (PlaceTarget).
-// A name that was allowed by rule carries its permission to the names behind it, not to private addresses.
+// A name that was allowed by rule carries its permission to the names behind it: only rules before that one speak about them.
 func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) verdict.Verdict {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.tx.Now = now
-	if x.admitted.ByRule {
-		return x.verdict
-	}
 	q := x.subject(place)
 	q.Name, q.Addr = name, netip.Addr{}
 	a := x.snap.Admit(&q, &x.trace)

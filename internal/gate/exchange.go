@@ -90,7 +90,7 @@ func (x *Exchange) refuse(s verdict.Safety, place verdict.Place, subject string)
 
 // settle merges a verdict into that of the transaction: the strictest wins, the first among equals.
 func (x *Exchange) settle(v verdict.Verdict, stage verdict.Stage) verdict.Verdict {
-	if !x.settled || v.Action < x.verdict.Action {
+	if !x.settled || v.Stricter(x.verdict) {
 		x.verdict, x.stage, x.settled = v, stage, true
 	}
 	return x.verdict
@@ -101,7 +101,7 @@ func (x *Exchange) subject(place verdict.Place) policy.Subject {
 	return policy.Subject{
 		Now: x.tx.Now, Client: x.tx.Flow.Client, Protocol: x.tx.Protocol, Place: place,
 		Name: x.tx.Target.Name, Addr: x.tx.Target.Addr, Literal: x.tx.Target.IsAddr(),
-		URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type,
+		URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type, AllowedBy: x.admitted.AllowedBy,
 	}
 }
 

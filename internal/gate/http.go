@@ -78,7 +78,7 @@ func (x *Exchange) Response(now time.Time, status int, proto string, header http
 	x.tx.Now = now
 	x.tx.Response = inspect.Head{Status: status, Proto: proto, Header: header}
 	q := x.subject(verdict.PlaceReply)
-	if q.ContentType = mediaType(header); q.ContentType != "" && !x.admitted.ByRule {
+	if q.ContentType = mediaType(header); q.ContentType != "" {
 		if v, ok := x.snap.AdmitType(&q, &x.trace); ok {
 			x.settle(v, stageOf(v))
 		}

@@ -38,7 +38,7 @@ func (x *Exchange) literal(q *policy.Subject) verdict.Verdict {
 	if !q.Literal {
 		return x.verdict
 	}
-	v := x.snap.AdmitAddress(q, true, &x.trace)
+	v := x.snap.AdmitAddress(q, &x.trace)
 	return x.settle(v, stageOf(v))
 }
 
@@ -94,7 +94,7 @@ func (x *Exchange) serverName() {
 		return
 	}
 	q := x.subject(verdict.PlaceSNI)
-	q.Name, q.Addr, q.Literal = n, netip.Addr{}, false
+	q.Name, q.Addr, q.Literal, q.AllowedBy = n, netip.Addr{}, false, 0
 	a := x.snap.Admit(&q, &x.trace)
 	x.settle(a.Verdict, stageOf(a.Verdict))
 }
@@ -106,7 +106,7 @@ func (x *Exchange) Address(now time.Time, place verdict.Place, addr netip.Addr) 
 	x.tx.Now = now
 	q := x.subject(place)
 	q.Addr = addr
-	v := x.snap.AdmitAddress(&q, x.admitted.ByRule, &x.trace)
+	v := x.snap.AdmitAddress(&q, &x.trace)
 	if place == verdict.PlaceDial && v.Blocks() {
 		// Another address of the same name may still do: the caller settles with Unreachable when none does.
 		return v
@@ -130,6 +130,7 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 	snap := x.gate.policy.Load()
 	x.tx.Now = now
 	q := x.subject(verdict.PlaceConnect)
+	q.AllowedBy = 0
 	if x.url != "" {
 		q.Place = verdict.PlaceURL
 	}
@@ -141,6 +142,6 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 	if a.Blocks() || !server.IsValid() {
 		return a.Verdict
 	}
-	q.Addr, q.Place = server, verdict.PlaceDial
-	return a.Worse(snap.AdmitAddress(&q, a.ByRule, nil))
+	q.Addr, q.Place, q.AllowedBy = server, verdict.PlaceDial, a.AllowedBy
+	return a.Worse(snap.AdmitAddress(&q, nil))
 }

@@ -22,7 +22,14 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 	f := s.facts(q, buf[:0])
 	var h heard
 	if r, v := s.walk(s.rules.heads, q, &f, &h, tr); r != nil {
-		return Admission{Verdict: v, ByRule: r.Action == RuleAllow, InspectOff: r.InspectOff}
+		a := Admission{Verdict: v, InspectOff: r.InspectOff}
+		if r.Action == RuleAllow {
+			a.AllowedBy = r.number
+		}
+		return a
+	}
+	if q.AllowedBy != 0 {
+		return Admission{Verdict: h.final(s.carried(q, &f)), AllowedBy: q.AllowedBy}
 	}
 	if v, ok := s.byStanding(q, &f, &h, tr); ok {
 		return Admission{Verdict: v}
@@ -49,8 +56,8 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 }
 
 // AdmitAddress judges an address that a name led to, at dial or in a DNS answer: private addresses first, then rules and lists
-// that name addresses. allowed is the Admission of the name.
-func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) verdict.Verdict {
+// that name addresses. An address that was itself the target was judged by Admit, but for being private.
+func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 	if s == nil {
 		return verdict.Verdict{}
 	}
@@ -58,8 +65,8 @@ func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) ver
 		tr.Add(verdict.Step{Stage: verdict.StageSafety, Place: q.Place, Subject: q.Addr.String(), Verdict: v})
 		return v
 	}
-	if allowed {
-		return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule}
+	if q.Literal {
+		return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault}
 	}
 	about := *q
 	about.Addr = address.Unwrap(q.Addr)
@@ -70,6 +77,9 @@ func (s *Snapshot) AdmitAddress(q *Subject, allowed bool, tr *verdict.Trace) ver
 	about.Name = q.Name // rules may name both
 	if r, v := s.walk(s.rules.address, &about, &f, &h, tr); r != nil {
 		return v
+	}
+	if q.AllowedBy != 0 {
+		return h.final(s.carried(q, &f))
 	}
 	about.Name = hostname.Name{} // the trace says the address
 	if v, ok := s.byStanding(&about, &f, &h, tr); ok {
@@ -131,6 +141,9 @@ func (s *Snapshot) spliced(q *Subject, f *facts) bool {
 // walk asks rules in file order. It returns the first Allow or Block and its verdict; nil when there is none. Logs are heard.
 func (s *Snapshot) walk(rules []*rule, q *Subject, f *facts, h *heard, tr *verdict.Trace) (*rule, verdict.Verdict) {
 	for _, r := range rules {
+		if q.AllowedBy != 0 && r.number >= q.AllowedBy {
+			break
+		}
 		if !r.matches(q, f) {
 			continue
 		}
@@ -141,6 +154,11 @@ func (s *Snapshot) walk(rules []*rule, q *Subject, f *facts, h *heard, tr *verdi
 		h.log(v)
 	}
 	return nil, verdict.Verdict{}
+}
+
+// carried is the permission of the rule that allowed the name which led to the subject.
+func (s *Snapshot) carried(q *Subject, f *facts) verdict.Verdict {
+	return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: q.AllowedBy}}
 }
 
 // byStanding asks the lists, then the reputation class.

@@ -111,6 +111,9 @@ type Subject struct {
 	ContentType string // lower case, without parameters
 	QType       uint16
 	Literal     bool // Addr was itself the target, instead of a name
+	// AllowedBy is the number of the rule that allowed the name which led to this subject, 0 for none: then lists and reputation
+	// are skipped, and only rules before that one speak.
+	AllowedBy uint16
 }
 
 func (q *Subject) text() string {
@@ -128,8 +131,8 @@ func (q *Subject) text() string {
 // Admission is the answer to "may this name, address or request pass".
 type Admission struct {
 	verdict.Verdict
-	ByRule     bool // an allow rule spoke: addresses reached under this name skip lists and reputation too
-	InspectOff bool // the rule also turns detectors off
+	AllowedBy  uint16 // the allow rule that spoke, for what the name leads to; 0 none
+	InspectOff bool   // the rule also turns detectors off
 }
 
 // Reason is a Verdict in words.

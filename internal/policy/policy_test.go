@@ -197,7 +197,7 @@ func TestObserveMode(t *testing.T) {
 		t.Errorf("safety finding in observe mode: %+v", v)
 	}
 	q.Addr = netip.MustParseAddr("10.0.0.1")
-	if v := s.AdmitAddress(&q, true, nil); !v.Blocks() || v.Ref.Safety != verdict.SafetyPrivateAddress {
+	if v := s.AdmitAddress(&q, nil); !v.Blocks() || v.Ref.Safety != verdict.SafetyPrivateAddress {
 		t.Errorf("private address in observe mode: %+v", v)
 	}
 }
@@ -231,8 +231,46 @@ func TestAddresses(t *testing.T) {
 	} {
 		q := subject(c.name)
 		q.Addr, q.Place = netip.MustParseAddr(c.addr), verdict.PlaceDial
-		if v := s.AdmitAddress(&q, c.byRule, nil); v.Blocks() != c.blocked {
+		if c.byRule {
+			q.AllowedBy = 1
+		}
+		if v := s.AdmitAddress(&q, nil); v.Blocks() != c.blocked {
 			t.Errorf("%s at %s: %+v, want blocked %v", c.name, c.addr, v, c.blocked)
+		}
+	}
+}
+
+// TestAllowCarriesToWhatTheNameLeadsTo: lists are skipped for the names and addresses behind an allowed name, but rules that stand
+// before the one that allowed still speak.
+func TestAllowCarriesToWhatTheNameLeadsTo(t *testing.T) {
+	t.Parallel()
+	set := lists(t, listed{blocklists.List{Name: "bad"}, []string{"cdn.test", "9.9.9.0/24"}})
+	cfg := config(t)
+	cfg.Rules = []policy.Rule{
+		{Name: "never", Names: []string{".never.test"}, Action: policy.RuleBlock},
+		{Name: "net", Addresses: prefixes("8.8.8.0/24"), Action: policy.RuleBlock},
+		{Name: "shop", Names: []string{"shop.test"}, Action: policy.RuleAllow},
+		{Name: "late", Names: []string{".late.test"}, Action: policy.RuleBlock},
+		{Name: "latenet", Addresses: prefixes("8.8.4.0/24"), Action: policy.RuleBlock},
+	}
+	s := compile(t, cfg, set)
+	shop := subject("shop.test")
+	by := s.Admit(&shop, nil).AllowedBy
+	if by == 0 {
+		t.Fatal("the rule must allow")
+	}
+	for name, blocked := range map[string]bool{"cdn.test": false, "x.never.test": true, "late.test": false} {
+		q := subject(name)
+		q.AllowedBy = by
+		if a := s.Admit(&q, nil); a.Blocks() != blocked {
+			t.Errorf("%s behind shop.test: %+v", name, a)
+		}
+	}
+	for addr, blocked := range map[string]bool{"9.9.9.9": false, "8.8.8.8": true, "8.8.4.4": false, "10.0.0.1": true} {
+		q := shop
+		q.AllowedBy, q.Addr = by, netip.MustParseAddr(addr)
+		if v := s.AdmitAddress(&q, nil); v.Blocks() != blocked {
+			t.Errorf("%s behind shop.test: %+v", addr, v)
 		}
 	}
 }
@@ -288,7 +326,7 @@ func TestNilSnapshotBlocks(t *testing.T) {
 	t.Parallel()
 	var s *policy.Snapshot
 	q := subject("x.test")
-	if !s.Admit(&q, nil).Blocks() || !s.AdmitAddress(&q, true, nil).Blocks() || !s.Finding(&q, &inspect.Match{Detector: 1}, nil).Blocks() ||
+	if !s.Admit(&q, nil).Blocks() || !s.AdmitAddress(&q, nil).Blocks() || !s.Finding(&q, &inspect.Match{Detector: 1}, nil).Blocks() ||
 		!s.Failure(&q, inspect.Complete, nil).Blocks() || s.Port(443, true) {
 		t.Error("the nil snapshot must block")
 	}

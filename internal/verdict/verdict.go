@@ -148,9 +148,17 @@ func Refuse(s Safety) Verdict { return Verdict{Action: Block, Cause: CauseSafety
 // Blocks says whether v stops the transaction.
 func (v Verdict) Blocks() bool { return v.Action == Block }
 
+// Stricter says whether v is stricter than w: Block before a Log that would have blocked, before Log, before Allow.
+func (v Verdict) Stricter(w Verdict) bool {
+	if v.Action != w.Action {
+		return v.Action < w.Action
+	}
+	return v.Observed && !w.Observed
+}
+
 // Worse returns the stricter of v and w; v when both are alike.
 func (v Verdict) Worse(w Verdict) Verdict {
-	if w.Action < v.Action {
+	if w.Stricter(v) {
 		return w
 	}
 	return v

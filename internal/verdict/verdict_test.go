@@ -39,6 +39,10 @@ func TestWorse(t *testing.T) {
 	if allow.Worse(log) != log || log.Worse(allow) != log || log.Worse(block) != block || block.Worse(allow) != block {
 		t.Error("the stricter verdict must win")
 	}
+	would := verdict.Verdict{Action: verdict.Log, Observed: true}
+	if log.Worse(would) != would || would.Worse(log) != would || would.Worse(block) != block {
+		t.Error("a Log that would have blocked stands between Block and Log")
+	}
 }
 
 func TestVerdictAllocatesNothing(t *testing.T) {
