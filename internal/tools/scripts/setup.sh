@@ -17,6 +17,10 @@ for pair in "${wanted[@]}"; do
     missing+=("${pair%%=*}") packages+=("${pair#*=}")
   fi
 done
+# A module of Debian's own Python is no program in PATH.
+if ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then
+  missing+=("python3-websockets") packages+=("python3-websockets")
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null; then
