@@ -163,7 +163,8 @@ func (b *budget) next() time.Duration {
 	return max(min(share, rest), time.Millisecond)
 }
 
-// deadlineConn gives every read and write of a pooled connection a deadline, so that a silent origin cannot hold it for ever.
+// deadlineConn gives a pooled connection deadlines, so that a silent origin cannot hold it for ever. What is written also renews the
+// deadline of reading: during a long upload, net/http waits for the answer all the time.
 type deadlineConn struct {
 	net.Conn
 	timeout time.Duration
@@ -181,7 +182,7 @@ func (c *deadlineConn) Read(p []byte) (int, error) {
 
 // Write is net.Conn's, with a deadline.
 func (c *deadlineConn) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+	if err := c.Conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)

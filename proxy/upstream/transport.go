@@ -41,7 +41,7 @@ type Config struct {
 	TLSTimeout    time.Duration           // for one handshake; default 5 s
 	HeaderTimeout time.Duration           // from the end of the request to the head of the response; default 60 s
 	IdleTimeout   time.Duration           // of a pooled connection; default 90 s
-	StreamTimeout time.Duration           // without a byte in one direction of a connection in use; default 10 min
+	StreamTimeout time.Duration           // without a byte from the origin while none is sent, and of a write that does not get on; default 10 min
 	MaxIdle       int                     // pooled connections in all; default 1024
 	MaxIdlePerKey int                     // pooled HTTP/1 connections per address and name; default and least 64
 	MaxHeader     int64                   // octets of a response head; default 128 KiB

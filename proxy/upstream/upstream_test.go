@@ -425,6 +425,35 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestStalledBody: an origin that stops in the middle of a body does not hold the connection for ever.
+func TestStalledBody(t *testing.T) {
+	t.Parallel()
+	var held []net.Conn
+	t.Cleanup(func() {
+		for _, c := range held {
+			_ = c.Close()
+		}
+	})
+	port := listen(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+		held = append(held, c)
+	})
+	r := newRig(t, func(cfg *upstream.Config) { cfg.StreamTimeout = 200 * time.Millisecond })
+	r.names.set("o.test", "127.0.0.1")
+	req, _ := r.request(t, http.MethodGet, "http://o.test:"+port+"/", nil)
+	resp, err := r.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	var timeout net.Error
+	if string(body) != "half" || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%q %v", body, err)
+	}
+	_ = resp.Body.Close()
+}
+
 // TestClientFailures: a client that goes away or a body that fails is not the origin's fault; a body that is blocked is a verdict.
 func TestClientFailures(t *testing.T) {
 	t.Parallel()
