@@ -98,6 +98,7 @@ func (w *Service) obey(ctx context.Context, signals <-chan os.Signal) error {
 // Start listens and serves. On an error some listeners may be open: call Stop.
 func (w *Service) Start(ctx context.Context) error {
 	ctx, w.stop = context.WithCancel(ctx)
+	w.life = ctx
 	f := w.core.current()
 	if err := w.listen(ctx, f); err != nil {
 		return err
@@ -108,7 +109,7 @@ func (w *Service) Start(ctx context.Context) error {
 		w.serve("admin", func() error { return w.admin.Serve(w.listeners.admin) })
 	}
 	w.serve("control", w.control.Serve)
-	w.follow(ctx, w.core.manager())
+	w.follow(w.core.manager())
 	w.running.Go(func() { w.rotate(ctx) })
 	w.mu.Lock()
 	w.ready = true

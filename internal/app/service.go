@@ -41,8 +41,9 @@ type Service struct {
 	control   *admin.Control
 
 	listeners listeners
-	reloading sync.Mutex     // one reload at a time
-	running   sync.WaitGroup // every goroutine that this package starts
+	reloading sync.Mutex      // one reload at a time
+	running   sync.WaitGroup  // every goroutine that this package starts
+	life      context.Context // from Start to Stop: what is begun by a request outlives it
 	stop      context.CancelFunc
 	failed    chan error // the first listener that died
 
@@ -155,9 +156,9 @@ func upstreams(f *config.File) resolver.Upstreams {
 	return u
 }
 
-// follow keeps the lists now in force current until they are replaced.
-func (w *Service) follow(ctx context.Context, m *source.Manager) {
-	ctx, cancel := context.WithCancel(ctx)
+// follow keeps the lists now in force current until they are replaced or the service stops.
+func (w *Service) follow(m *source.Manager) {
+	ctx, cancel := context.WithCancel(w.life)
 	w.mu.Lock()
 	if w.stopList != nil {
 		w.stopList()
@@ -225,7 +226,7 @@ func (w *Service) reload(ctx context.Context) error {
 			w.log.Warn("no DNS upstream", "error", err)
 		}
 	}
-	w.follow(ctx, next.lists)
+	w.follow(next.lists)
 	w.swapped("reload")
 	w.record("reloaded the policy")
 	return nil
