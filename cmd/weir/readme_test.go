@@ -172,7 +172,7 @@ func repositoryFile(t *testing.T, name string) string {
 // TestReadmeFigures: the size and the start time of the image were measured, and stand where the marker is.
 func TestReadmeFigures(t *testing.T) {
 	t.Parallel()
-	if !regexp.MustCompile(`(?m)^The image has \d+(\.\d)? MB and is ready \d+ ms after it starts <!-- figure:image -->\.`).MatchString(readme(t)) {
+	if !regexp.MustCompile(`(?m)^The image has \d+(\.\d)? MB and is ready \d+ ms after it starts <!-- figure:image -->`).MatchString(readme(t)) {
 		t.Error("README.md: put the figures of `make image-test` into the line with the marker figure:image")
 	}
 }
