@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -33,6 +34,7 @@ func Run(ctx context.Context, f *File, s Streams, version string) error {
 	if err != nil {
 		return err
 	}
+	slog.SetDefault(w.log) // net/http and others write to the global log: it must pass the redactor too
 	if err := w.Start(ctx); err != nil {
 		now, cancel := context.WithCancel(ctx)
 		cancel()
