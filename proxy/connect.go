@@ -33,7 +33,6 @@ type tunnel struct {
 	flow    *inspect.Flow
 	w       *writer
 	refused bool // without a page
-	blocked bool // by policy: the tunnel opens only to show the page inside, where a browser displays it
 	open    bool // somebody else ends it: the inner server's connection
 }
 
@@ -111,8 +110,7 @@ func (t *tunnel) admit(r *http.Request) *http.Response {
 		t.refused = true
 		return nil
 	case v.Cause != verdict.CauseSafety && v.Answer.Kind != verdict.AnswerRefused && t.x.Interception(now) == policy.Intercept:
-		t.blocked = true
-		return nil
+		return nil // it opens only to show the page inside, where a browser displays it
 	}
 	page := blockpage.Response(r, t.x, v)
 	page.Close = true

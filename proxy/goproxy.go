@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,6 +25,7 @@ func (s *Server) filters() http.Handler {
 	})
 	// Nothing below dials: the round tripper is ours. What would is closed, and reads no environment.
 	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errNoDial }}
+	p.CertStore = noSigner{}
 	p.ConnectDial = func(string, string) (net.Conn, error) { return nil, errNoDial }
 	p.OnRequest().HandleConnectFunc(func(_ string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		t := tunnelOf(ctx.Req.Context())
@@ -55,6 +57,16 @@ func (s *Server) filters() http.Handler {
 		return ctx.UserData.(*trip).response(resp)
 	})
 	return p
+}
+
+// noSigner answers goproxy's requests for certificates, of which there must be none.
+type noSigner struct{}
+
+var _ goproxy.CertStorage = noSigner{}
+
+// Fetch implements goproxy.CertStorage.
+func (noSigner) Fetch(string, func() (*tls.Certificate, error)) (*tls.Certificate, error) {
+	return nil, errNoSigner
 }
 
 // libraryLog passes goproxy's messages to the operator's log.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ func (t *trip) aimInside(r *http.Request) {
 	t.target, t.scheme = t.sess.Flow.Authorized, "http"
 	if t.sess.Secure {
 		t.scheme = "https"
+	}
+	if host := r.Header.Get("Host"); host != "" && !strings.EqualFold(host, r.Host) { // HTTP/2: beside :authority
+		t.unsafe = refusal{verdict.SafetyMisdirected, verdict.PlaceHost, host}
 	}
 	if r.URL.Scheme != "" && !strings.EqualFold(r.URL.Scheme, t.scheme) {
 		t.unsafe = refusal{verdict.SafetyTarget, verdict.PlaceURL, r.URL.Scheme}
@@ -103,6 +107,7 @@ func (t *trip) request(r *http.Request) (*http.Request, *http.Response) {
 	if v.Blocks() {
 		return r, t.finishPage(blockpage.Response(t.in, t.x, v), v)
 	}
+	t.remove = t.s.live.Add(t.x, func() netip.Addr { return serverOf(t.x) }, t.cut)
 	out := t.outgoing(r)
 	if t.up == nil || immediate(r.Header) {
 		return out, nil

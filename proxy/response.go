@@ -125,11 +125,19 @@ func (t *trip) response(resp *http.Response) *http.Response {
 	if bodiless(t.in, resp) || immediate(resp.Header) {
 		return resp
 	}
+	return t.held(resp)
+}
+
+// held inspects as much of the body as is held before the head is released, so that a page is still possible.
+func (t *trip) held(resp *http.Response) *http.Response {
 	if v := t.down.hold(t.x.Limits()); v.Blocks() {
 		return t.finishPage(blockpage.Response(t.in, t.x, v), v)
 	}
 	if err := t.down.failed(); err != nil {
 		return t.unreached(&upstream.Error{Source: upstream.SourceUpstream, Kind: upstream.KindClosed, Err: err})
+	}
+	if errors.Is(t.down.err, io.EOF) && resp.ContentLength < 0 && len(resp.Trailer) == 0 {
+		t.w.length = int64(len(t.down.buf)) // all of it is here
 	}
 	return resp
 }

@@ -93,8 +93,9 @@ type Server struct {
 }
 
 var (
-	errCut    = errors.New("cut by a change of policy")
-	errNoDial = errors.New("goproxy must not dial")
+	errCut      = errors.New("cut by a change of policy")
+	errNoDial   = errors.New("goproxy must not dial")
+	errNoSigner = errors.New("goproxy must not sign")
 )
 
 // maxHeader bounds heads for net/http. The validator's limit for HTTP/1 lies below it, so that our own refusal comes first.

@@ -60,7 +60,10 @@ func (s *splice) run(c *intercept.Conn, server net.Conn) (sent, received int64, 
 	down, errDown = s.copy(client, server)
 	s.half(client, server, errDown)
 	wg.Wait()
-	return sent + up, down, errors.Join(errUp, errDown)
+	if errUp == nil || errors.Is(errUp, net.ErrClosed) { // what closed the other direction says more
+		errUp = errDown
+	}
+	return sent + up, down, errUp
 }
 
 // half passes the end of one direction on; after an error both connections end.

@@ -39,6 +39,7 @@ type trip struct {
 	socket   atomic.Pointer[relay] // relay, for cut
 	page     bool                  // the response is ours
 	drop     bool                  // the verdict says: no answer at all
+	remove   func()                // from what is live; nil before the request was admitted
 	cancel   context.CancelCauseFunc
 	wasCut   atomic.Bool
 }
@@ -70,9 +71,6 @@ func (s *Server) serveRequest(w http.ResponseWriter, r *http.Request, sess *sess
 	t.cancel = cancel
 	defer cancel(nil)
 	defer t.done()
-	if !sess.Blocked {
-		defer s.live.Add(t.x, func() netip.Addr { return serverOf(t.x) }, t.cut)()
-	}
 	u := t.aim(r)
 	out := r.WithContext(context.WithValue(session.With(ctx, t.x), tripKey{}, t))
 	out.URL = u
@@ -117,7 +115,13 @@ func (t *trip) done() {
 	if how != nil && how != http.ErrAbortHandler {
 		t.panicked(how)
 	}
-	abort := how == http.ErrAbortHandler || t.drop || t.wasCut.Load() || !t.page && t.down.failed() != nil || how != nil && t.w.status == 0
+	if t.remove != nil {
+		t.remove()
+	}
+	if how != nil && t.relay != nil {
+		t.relay.finish(nil)
+	}
+	abort := t.cutShort(how)
 	if t.w.hijacked != nil {
 		_ = t.w.hijacked.Close()
 	}
@@ -132,6 +136,14 @@ func (t *trip) done() {
 		t.sess.Reset()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// cutShort says whether the client must see that it did not get the whole response; how is what the filters panicked with.
+func (t *trip) cutShort(how any) bool {
+	if how == http.ErrAbortHandler || t.drop || t.wasCut.Load() {
+		return true
+	}
+	return !t.page && t.down.failed() != nil || how != nil && t.w.status == 0
 }
 
 // panicked books a panic and, when nothing was said yet, says so to the client.
@@ -172,11 +184,11 @@ func send(w *writer, page *http.Response) {
 
 // note writes what only the proxy knows into the event.
 func (t *trip) note(abort bool) {
-	if t.sess.Blocked {
-		return
-	}
 	t.x.Note(func(e *event.Event) {
 		e.Status = t.w.status
+		if t.sess.Blocked { // the event is that of the CONNECT
+			return
+		}
 		if t.relay == nil { // a WebSocket has counted itself
 			e.Received = t.w.sent
 			if t.up != nil {

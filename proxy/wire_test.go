@@ -121,7 +121,7 @@ func TestExpectContinue(t *testing.T) {
 	r := newRig(t)
 	h := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		b, _ := io.ReadAll(q.Body)
-		_, _ = io.WriteString(w, string(b))
+		_, _ = w.Write(b)
 	})
 	plain, secure := r.Serve(false, h, "plain.test"), r.Serve(true, h, "secure.test")
 	r.start(nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"weir/internal/inspect"
@@ -115,15 +116,23 @@ func classifyText(p []byte) (class inspect.First, hello *inspect.Hello, more boo
 		return inspect.FirstOther, nil, false
 	}
 	if !whole {
-		// A method alone may still be the begin of something else ("EHLO"), so what follows must look like a target.
-		ok := !spaced || len(rest) == 0 || rest[0] == '/' || rest[0] == '*' || bytes.HasPrefix(bytes.ToLower(rest), []byte("http"[:min(4, len(rest))]))
-		return inspect.FirstOther, nil, ok && len(p) <= 16<<10
+		return inspect.FirstOther, nil, (!spaced || beginsTarget(rest)) && len(p) <= 16<<10
 	}
 	version := line[bytes.LastIndexByte(line, ' ')+1:]
 	if spaced && bytes.HasPrefix(version, []byte("HTTP/1.")) {
 		return inspect.FirstHTTP, nil, false
 	}
 	return inspect.FirstOther, nil, false
+}
+
+// beginsTarget says whether p may be the begin of a request target: a method alone may still be something else ("EHLO").
+func beginsTarget(p []byte) bool {
+	const scheme = "http"
+	if len(p) == 0 || p[0] == '/' || p[0] == '*' {
+		return true
+	}
+	n := min(len(p), len(scheme))
+	return strings.EqualFold(string(p[:n]), scheme[:n])
 }
 
 // isMethod says whether p is, or begins, an HTTP method as they are registered: capitals and dashes.

@@ -42,8 +42,7 @@ func (s *script) SetReadDeadline(time.Time) error { return nil }
 func (s *script) Close() error                    { return nil }
 
 // deliver returns what a reader behind the watch gets, and how it ends.
-func deliver(buf int, pieces ...[]byte) (string, error, int) {
-	anomalies := 0
+func deliver(buf int, pieces ...[]byte) (got string, anomalies int, err error) {
 	c := listener.NewChecked(&script{pieces: pieces}, time.Minute, func(http1.Anomaly) []byte { anomalies++; return nil })
 	var out bytes.Buffer
 	p := make([]byte, buf)
@@ -51,7 +50,7 @@ func deliver(buf int, pieces ...[]byte) (string, error, int) {
 		n, err := c.Read(p)
 		out.Write(p[:n])
 		if err != nil {
-			return out.String(), err, anomalies
+			return out.String(), anomalies, err
 		}
 	}
 }
@@ -88,7 +87,7 @@ func TestCheckedDelivers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, size := range []int{1, 7, 4096, 40000} {
 				for cut := range len(c.in) + 1 {
-					got, err, anomalies := deliver(size, []byte(c.in[:cut]), []byte(c.in[cut:]))
+					got, anomalies, err := deliver(size, []byte(c.in[:cut]), []byte(c.in[cut:]))
 					// Within a body, what came before the violation may have been delivered in part only.
 					same := got == c.want || c.framing && strings.HasPrefix(c.in, got) && len(got) <= len(c.want)+len("zz\r")
 					if !same || anomalies != c.anomalies || errors.Is(err, listener.ErrFraming) != c.framing {
@@ -128,9 +127,9 @@ func FuzzChecked(f *testing.F) {
 		f.Add([]byte(s), uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, cut uint16) {
-		whole, err1, n1 := deliver(4096, bytes.Clone(in))
+		whole, n1, err1 := deliver(4096, bytes.Clone(in))
 		at := int(cut) % (len(in) + 1)
-		parts, err2, n2 := deliver(5, bytes.Clone(in[:at]), bytes.Clone(in[at:]))
+		parts, n2, err2 := deliver(5, bytes.Clone(in[:at]), bytes.Clone(in[at:]))
 		framing := errors.Is(err1, listener.ErrFraming)
 		if framing != errors.Is(err2, listener.ErrFraming) || n1 != n2 {
 			t.Fatalf("whole: %v %d, parts: %v %d", err1, n1, err2, n2)
