@@ -66,9 +66,9 @@ func startNginx(t testing.TB, root *authority, dir string) (plain, secure int) {
 		ports = append(ports, port)
 	}
 	conf := writeFile(t, filepath.Join(prefix, "nginx.conf"), fmt.Sprintf(nginxConf, ports[0], ports[1], dir))
-	cmd := exec.Command(program, "-p", prefix, "-c", conf, "-e", filepath.Join(prefix, "error.log"))
-	var out bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = cleanEnv(prefix), &out, &out
+	messages := filepath.Join(prefix, "error.log")
+	cmd := exec.Command(program, "-p", prefix, "-c", conf, "-e", messages)
+	cmd.Env = cleanEnv(prefix)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,8 @@ func startNginx(t testing.TB, root *authority, dir string) (plain, secure int) {
 	until(t, startWait, "nginx listens", func() error {
 		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1])))
 		if err != nil {
-			return fmt.Errorf("%w: %s", err, out.String())
+			text, _ := os.ReadFile(messages)
+			return fmt.Errorf("%w: %s", err, text)
 		}
 		return c.Close()
 	})
