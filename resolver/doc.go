@@ -1,0 +1,18 @@
+// Package resolver is the DNS data path. A query goes through these stages, in this order; the function that holds the order is
+// [Resolver.Handle] in serve.go, and it says at each line why the stage stands there.
+//
+//	(1) listener/   UDP and TCP sockets, lengths, deadlines, connection and worker limits
+//	(2) query/      one plain question, or a refusal; everything else in the packet is forgotten
+//	(3) admit       the gate judges the client and the question under one policy snapshot
+//	(4) local.go    names that must not leave the machine: localhost, resolver.arpa, the Firefox canary; ANY
+//	(5) cache/      unfiltered answers by name, type, class, DO, CD
+//	(6) upstream/   a packet built from the question alone; identical questions joined; random id and port
+//	(7) answer/     only the chain of the asked name; the gate judges each name and address in it, on cache hits too
+//	(8) reply.go    the reply is built from parsed records; the client's id and letter case come back; UDP size
+//	(9) event       one event, in one deferred place
+//
+// The canary: Firefox turns its own DNS over HTTPS off when use-application-dns.net does not exist, and so does not go round this
+// resolver. Stages (5) to (7) also serve the proxy through [Resolver.Addresses], whose own transaction judges what comes back.
+//
+// miekg/dns packs and unpacks messages here (the slow path); types of that library do not leave resolver/. Layer L5.
+package resolver
