@@ -73,6 +73,9 @@ func immediate(h http.Header) bool {
 	}
 }
 
+// patience is how much longer than one pause a sender that trickles is held in all, as a factor.
+const patience = 10
+
 // hold reads and inspects until the limit was seen, the body ended, or nothing came for a while. On a block nothing of the body
 // is ever released.
 func (b *body) hold(lim inspect.Limits) verdict.Verdict {
@@ -83,6 +86,7 @@ func (b *body) hold(lim inspect.Limits) verdict.Verdict {
 	if lim.HoldWait <= 0 {
 		lim.HoldWait = defaults.HoldWait
 	}
+	end := time.Now().Add(patience * lim.HoldWait)
 	timer := time.NewTimer(lim.HoldWait)
 	defer timer.Stop()
 	for b.err == nil && len(b.buf) < lim.Hold {
@@ -91,7 +95,7 @@ func (b *body) hold(lim inspect.Limits) verdict.Verdict {
 		case c := <-b.slow:
 			b.slow = nil
 			b.keep(c)
-			timer.Reset(lim.HoldWait)
+			timer.Reset(min(lim.HoldWait, time.Until(end)))
 		case <-timer.C:
 			return b.x.Verdict()
 		}

@@ -255,7 +255,7 @@ func (t *tunnel) splice(c *intercept.Conn, secure bool) {
 	if secure {
 		t.x.Note(func(e *event.Event) { e.Intercepted = policy.Splice.String() })
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.s.cfg.Timeouts.Dial)
+	ctx, cancel := context.WithTimeout(t.s.base, t.s.cfg.Timeouts.Dial)
 	defer cancel()
 	server, err := t.s.cfg.Upstream.Dial(ctx, t.x)
 	if err != nil {

@@ -179,3 +179,48 @@ func TestIdleTunnelEnds(t *testing.T) {
 		t.Errorf("event %+v", e)
 	}
 }
+
+// TestGRPCTrailers: a status that was not announced, behind a stream that is not held.
+func TestGRPCTrailers(t *testing.T) {
+	r := newRig(t)
+	o := r.Serve(true, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		_, _ = io.Copy(io.Discard, q.Body)
+		w.Header().Set("Content-Type", "application/grpc")
+		_, _ = io.WriteString(w, "\x00\x00\x00\x00\x02ok")
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}), "origin.test")
+	r.start(nil)
+	req, _ := http.NewRequest(http.MethodPost, "https://"+hostport("origin.test", o)+"/svc/Call", strings.NewReader("\x00\x00\x00\x00\x00"))
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("Te", "trailers")
+	resp, err := r.client(true).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := r.body(resp); resp.ProtoMajor != 2 || !strings.HasSuffix(body, "ok") || resp.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("%s %q %v", resp.Proto, body, resp.Trailer)
+	}
+}
+
+// TestPolicySwapBetweenRequests: a connection that is kept alive outlives a policy; its next request is judged by the new one.
+func TestPolicySwapBetweenRequests(t *testing.T) {
+	r := newRig(t)
+	o := r.Serve(false, text("ok"), "origin.test")
+	r.start(nil)
+	c := r.client(false)
+	u := "http://" + hostport("origin.test", o) + "/"
+	for i, want := range []int{200, 403, 200} {
+		if i == 1 {
+			r.Swap("origin.test")
+		} else {
+			r.Swap()
+		}
+		if resp, _ := r.get(c, u); resp.StatusCode != want {
+			t.Errorf("request %d: %s", i, resp.Status)
+		}
+	}
+	if n := r.srv.Connections().Accepted.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}

@@ -85,8 +85,10 @@ type Server struct {
 	outer     *http.Server
 	inner     *intercept.Interceptor
 	live      session.Registry
-	crew      session.Crew // handlers
-	tunnels   session.Crew // intercepted connections
+	crew      session.Crew    // handlers
+	tunnels   session.Crew    // intercepted connections
+	base      context.Context // of work that no request's context covers; ends with Close
+	cancel    context.CancelFunc
 	stop      chan struct{}
 	stopped   sync.Once
 	ticking   sync.WaitGroup
@@ -116,6 +118,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Instance = hex.EncodeToString(id[:])
 	}
 	s := &Server{cfg: cfg, pseudonym: "weir-" + cfg.Instance, stop: make(chan struct{})}
+	s.base, s.cancel = context.WithCancel(context.Background())
 	s.group = listener.NewGroup(listener.Config{
 		MaxConns: cfg.MaxConns, MaxPerClient: cfg.MaxPerClient, WriteTimeout: cfg.Timeouts.Write, Refused: s.crowded,
 	})
@@ -330,6 +333,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close ends everything at once and waits for it.
 func (s *Server) Close() {
 	s.stopped.Do(func() { close(s.stop) })
+	s.cancel()
 	s.live.CutAll()
 	_ = s.outer.Close()
 	_ = s.group.Close()

@@ -189,6 +189,9 @@ func (t *trip) note(abort bool) {
 		if t.sess.Blocked { // the event is that of the CONNECT
 			return
 		}
+		if t.sess.Secure {
+			e.Intercepted = policy.Intercept.String()
+		}
 		if t.relay == nil { // a WebSocket has counted itself
 			e.Received = t.w.sent
 			if t.up != nil {
