@@ -201,6 +201,9 @@ func (p *PKI) Roots() *x509.CertPool {
 	return pool
 }
 
+// Root returns the authority's certificate.
+func (p *PKI) Root() *x509.Certificate { return p.cert }
+
 // Leaf makes a certificate for names and addresses; change, which may be nil, alters the template first.
 func (p *PKI) Leaf(change func(*x509.Certificate), hosts ...string) tls.Certificate {
 	template := &x509.Certificate{
