@@ -145,8 +145,12 @@ func what(req *http.Request, x *gate.Exchange) string {
 	}
 	u := *req.URL
 	u.User = nil
-	if u.Host == "" && !target.IsZero() {
-		u.Host = target.String()
+	if u.Host == "" && !target.IsZero() { // inside a tunnel
+		u.Scheme, u.Host = "http", target.String()
+		if s := session.Of(req.Context()); s != nil && s.Secure {
+			u.Scheme = "https"
+			u.Host = strings.TrimSuffix(u.Host, ":443")
+		}
 	}
 	return redact.Truncate(redact.URL(u.String()), maxURL)
 }
