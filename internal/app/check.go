@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 
 	"weir/internal/event"
@@ -82,10 +83,18 @@ func (j *Judge) Check(now time.Time, target string) (Answer, error) {
 	return j.answer(target, x), nil
 }
 
+// shown is a target as it is printed: a URL without its secrets, anything else as it was given, so that answers can be told apart.
+func shown(target string) string {
+	if strings.Contains(target, "://") {
+		return redact.URL(target)
+	}
+	return redact.Text(target)
+}
+
 func (j *Judge) answer(target string, x *gate.Exchange) Answer {
 	v, r := x.Verdict(), x.Reason()
 	a := Answer{
-		Target: redact.Text(target), Verdict: v.Action.String(), Cause: v.Cause.String(), Class: v.Class.String(), Rule: redact.Text(r.Rule),
+		Target: shown(target), Verdict: v.Action.String(), Cause: v.Cause.String(), Class: v.Class.String(), Rule: redact.Text(r.Rule),
 		List: r.List, Entry: redact.Text(r.ListEntry), Line: r.ListLine, Stage: x.Stage().String(), Reason: redact.Text(r.Sentence),
 		Trace: []TraceEntry{},
 	}
