@@ -58,6 +58,7 @@ type Server struct {
 	ctx     context.Context // of handlers
 	cancel  context.CancelFunc
 	closing atomic.Bool
+	drained sync.Once
 	readers sync.WaitGroup // readers of sockets, accept loops, connections
 	workers sync.WaitGroup
 	jobs    chan job
@@ -159,13 +160,7 @@ func (s *Server) Stats() *Stats { return &s.stats }
 // Serve handles queries until Shutdown, which must be called in any case. It returns nil then, and an error when a socket failed
 // before.
 func (s *Server) Serve() error {
-	failed := make(chan error, len(s.udp)+len(s.tcp))
-	for _, c := range s.udp {
-		s.readers.Go(func() { failed <- s.readUDP(c) })
-	}
-	for _, l := range s.tcp {
-		s.readers.Go(func() { failed <- s.accept(l) })
-	}
+	failed := s.read()
 	if cap(failed) == 0 {
 		<-s.ctx.Done()
 		return nil
@@ -180,10 +175,29 @@ func (s *Server) Serve() error {
 	return err
 }
 
+// read starts the readers, unless Shutdown came first; the lock keeps them from starting behind its back.
+func (s *Server) read() (failed chan error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return nil
+	}
+	failed = make(chan error, len(s.udp)+len(s.tcp))
+	for _, c := range s.udp {
+		s.readers.Go(func() { failed <- s.readUDP(c) })
+	}
+	for _, l := range s.tcp {
+		s.readers.Go(func() { failed <- s.accept(l) })
+	}
+	return failed
+}
+
 // Shutdown stops taking queries and waits for those under way to be answered. When ctx ends first, they are abandoned and ctx's
-// error is returned. No goroutine is left in either case, provided that Serve was called.
+// error is returned. No goroutine is left in either case. A second call finds nothing to do.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
 	s.closing.Store(true)
+	s.mu.Unlock()
 	past := time.Unix(1, 0)
 	for _, c := range s.udp {
 		_ = c.SetReadDeadline(past)
@@ -195,7 +209,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	drained := make(chan struct{})
 	go func() {
 		s.readers.Wait()
-		close(s.jobs)
+		s.drained.Do(func() { close(s.jobs) })
 		s.workers.Wait()
 		close(drained)
 	}()

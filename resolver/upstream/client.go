@@ -136,7 +136,7 @@ func (c *Client) Exchange(ctx context.Context, key query.Key) (Reply, error) {
 		return Reply{}, ErrNone
 	}
 	if len(servers) == 1 {
-		servers = append(servers, servers[0]) // a lost datagram is tried again
+		servers = append(servers, servers[0]) // for a datagram that is lost
 	}
 	var failed Reply
 	var problems []error
@@ -150,7 +150,7 @@ func (c *Client) Exchange(ctx context.Context, key query.Key) (Reply, error) {
 		default:
 			failed = reply
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || failed.Server == servers[len(servers)-1].addr.String() {
 			break
 		}
 	}
