@@ -286,11 +286,11 @@ func TestEICARCut(t *testing.T) {
 			paths = append(paths, fmt.Sprintf("/%s/%d", name, i))
 		}
 		for range 100 { // several cuts at random positions
-			path := "/" + name
+			path := []byte("/" + name)
 			for at := 0; at < len(stream); at += 1 + r.IntN(len(stream)/4) {
-				path += fmt.Sprintf("/%d", at)
+				path = fmt.Appendf(path, "/%d", at)
 			}
-			paths = append(paths, path)
+			paths = append(paths, string(path))
 		}
 	}
 	parallel(t, 8, paths, func(path string) error {
@@ -439,4 +439,48 @@ func (w *weir) client() *http.Client {
 	}
 	w.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+}
+
+// TestEICARCutUpload has a client cut its request at every position.
+func TestEICARCutUpload(t *testing.T) {
+	t.Parallel()
+	site := &eicarSite{}
+	world := newWorld(t, site, nil)
+	w := start(t, world.setting(""))
+	body := slicesOf("before ", string(eicar()), " after")
+	requests := map[string][]byte{
+		"length":  fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: a.test:%d\r\nContent-Length: %d\r\n\r\n%s", world.http("a.test", "/"), world.plain, len(body), body),
+		"chunked": fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: a.test:%d\r\nTransfer-Encoding: chunked\r\n\r\n1e\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", world.http("a.test", "/"), world.plain, body[:30], len(body)-30, body[30:]),
+	}
+	var paths []string
+	for name, request := range requests {
+		for i := range len(request) {
+			paths = append(paths, fmt.Sprintf("/%s/%d", name, i))
+		}
+	}
+	parallel(t, 8, paths, func(path string) error {
+		c, err := net.Dial("tcp", w.proxy)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(ioTimeout))
+		for _, piece := range cut(requests, path) {
+			if _, err := c.Write(piece); err != nil {
+				return err
+			}
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if resp.StatusCode != http.StatusForbidden || resp.Header.Get("X-Weir-Event-Id") == "" {
+			return fmt.Errorf("%s: %s %v", path, resp.Status, resp.Header)
+		}
+		return nil
+	})
+	if site.got([]byte("after")) {
+		t.Error("a whole body reached the origin")
+	}
+	figure(t, "EICAR stopped in %d uploads, cut at each of their positions", len(paths))
 }

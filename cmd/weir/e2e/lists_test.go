@@ -88,15 +88,15 @@ func TestRealLists(t *testing.T) {
 		t.Skip("shared/data is absent: the real lists are not tested")
 	}
 	world := newWorld(t, sink(), nil)
-	more := "lists:\n"
+	more := []byte("lists:\n")
 	for _, l := range realLists() {
 		path, err := filepath.Abs(filepath.Join(sharedData, l.path))
 		if err != nil {
 			t.Fatal(err)
 		}
-		more += fmt.Sprintf("  - {name: %s, format: %s, file: %q}\n", l.name, l.format, path)
+		more = fmt.Appendf(more, "  - {name: %s, format: %s, file: %q}\n", l.name, l.format, path)
 	}
-	w := start(t, world.setting(more))
+	w := start(t, world.setting(string(more)))
 	w.listsLoaded(t)
 	all := sample(t)
 	var checked, resolved, proxied map[string]bool
