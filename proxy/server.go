@@ -137,9 +137,15 @@ func (t Timeouts) withDefaults() Timeouts {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&t.Header, 10 * time.Second}, {&t.Idle, time.Minute}, {&t.Body, 2 * time.Minute}, {&t.Write, time.Minute},
-		{&t.First, 5 * time.Second}, {&t.Handshake, 10 * time.Second}, {&t.Dial, 15 * time.Second},
-		{&t.TunnelIdle, 10 * time.Minute}, {&t.TunnelLife, 12 * time.Hour},
+		{&t.Header, 10 * time.Second},
+		{&t.Idle, time.Minute},
+		{&t.Body, 2 * time.Minute},
+		{&t.Write, time.Minute},
+		{&t.First, 5 * time.Second},
+		{&t.Handshake, 10 * time.Second},
+		{&t.Dial, 15 * time.Second},
+		{&t.TunnelIdle, 10 * time.Minute},
+		{&t.TunnelLife, 12 * time.Hour},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -226,7 +232,7 @@ func (l *outerListener) Accept() (net.Conn, error) {
 	sess := session.Plain(l.server.cfg.Gate, c.Remote())
 	sess.Reset = c.Reset
 	checked := listener.NewChecked(c, l.server.cfg.Timeouts.Header, func(a http1.Anomaly) []byte { return l.server.malformed(sess, a) })
-	checked.Owner = sess
+	checked.Owner, sess.Violation = sess, checked.Violation
 	return checked, nil
 }
 

@@ -93,7 +93,7 @@ func writable(dir string) bool {
 	return os.Remove(probe.Name()) == nil
 }
 
-// CADir, ListsDir and Socket are the places below the data directory.
+// CADir holds the certificate authority.
 func (f *File) CADir() string { return filepath.Join(f.DataDir(), "ca") }
 
 // ListsDir holds the last good copies of lists.

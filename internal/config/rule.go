@@ -86,10 +86,11 @@ type Rule struct {
 	Detectors []string `yaml:"detectors"`
 	// Least severity of a finding: low, medium, high or critical. Not given: findings are no condition. Default: none.
 	MinSeverity Severity `yaml:"min_severity"`
-	// What happens: allow, log, block, or splice, which allows and does not decrypt. Required.
+	// What happens: allow, log, block, or splice: TLS is not decrypted, lists and reputation still speak. Required.
 	Action RuleAction `yaml:"action" jsonschema:"required"`
 	// How a block speaks: page, nxdomain, null_ip (0.0.0.0 and ::), refused, drop, or addresses as in resolver.block_answer.
-	// Not given: a page, and resolver.block_answer for DNS. Default: none.
+	// Not given: a page, and resolver.block_answer for DNS (refused where the rule has qtypes: NXDOMAIN would deny all types).
+	// Default: none.
 	Answer RuleAnswer `yaml:"answer"`
 	// Moment after which an allow no longer counts, as in 2026-12-01T00:00:00Z. Not given: never. Default: none.
 	Until Time `yaml:"until"`

@@ -178,6 +178,9 @@ func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
 		v.Action = verdict.Log
 	case RuleBlock, RuleSplice:
 		v.Answer = s.cfg.Answer
+		if len(r.QTypes) > 0 && v.Answer.Kind <= verdict.AnswerNXDOMAIN {
+			v.Answer.Kind = verdict.AnswerRefused // NXDOMAIN would deny the other types too (RFC 8020)
+		}
 		if r.Answer != nil {
 			v.Answer = *r.Answer
 		}

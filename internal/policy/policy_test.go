@@ -157,6 +157,24 @@ func TestOrderOfDecisions(t *testing.T) {
 	}
 }
 
+// TestQueryTypeRulesRefuse: NXDOMAIN for one type would deny the whole name.
+func TestQueryTypeRulesRefuse(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	null := verdict.Answer{Kind: verdict.AnswerNull}
+	cfg.Rules = []policy.Rule{
+		{Name: "own", QTypes: []uint16{16}, Names: []string{"own.test"}, Action: policy.RuleBlock, Answer: &null},
+		{Name: "txt", QTypes: []uint16{16}, Action: policy.RuleBlock},
+	}
+	s := compile(t, cfg, nil)
+	for name, want := range map[string]verdict.AnswerKind{"own.test": verdict.AnswerNull, "x.test": verdict.AnswerRefused} {
+		q := dns(subject(name), 16)
+		if a := s.Admit(&q, nil); !a.Blocks() || a.Answer.Kind != want {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
 func TestLogNeverEndsAStep(t *testing.T) {
 	t.Parallel()
 	set := lists(t, listed{blocklists.List{Name: "dyn", Class: blocklists.ClassUntrusted}, []string{"dyn.test"}},

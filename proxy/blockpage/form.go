@@ -145,8 +145,15 @@ func (p *page) Rows() []row {
 	}
 	var out []row
 	for _, r := range []row{
-		{"Rule", p.Rule}, {"List", list}, {"Entry", p.Entry}, {"Detector", p.Detector}, {"Technique", p.Technique},
-		{"Cause", p.Cause}, {"Your address", p.Client}, {"Time", p.Time}, {"Event", p.EventID},
+		{"Rule", p.Rule},
+		{"List", list},
+		{"Entry", p.Entry},
+		{"Detector", p.Detector},
+		{"Technique", p.Technique},
+		{"Cause", p.Cause},
+		{"Your address", p.Client},
+		{"Time", p.Time},
+		{"Event", p.EventID},
 	} {
 		if r.Value != "" {
 			out = append(out, r)
