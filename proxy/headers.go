@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"weir/internal/gate"
+	"weir/internal/wire/http1"
 )
 
 // hopByHop are the fields that mean this connection only (RFC 9110 section 7.6.1), with those that old clients send to proxies.
@@ -13,24 +16,11 @@ var hopByHop = [...]string{
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
 }
 
-// tokens splits the values of a list field (RFC 9110 section 5.6.1), lower case.
-func tokens(values []string) []string {
-	var out []string
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if t = strings.ToLower(strings.Trim(t, " \t")); t != "" {
-				out = append(out, t)
-			}
-		}
-	}
-	return out
-}
-
 // stripHops removes the fields of this hop and those that Connection names. "TE: trailers" stays, for it says something about
 // whoever reads the response in the end, and gRPC asks for it.
 func stripHops(h http.Header) {
-	trailers := slices.ContainsFunc(tokens(h["Te"]), func(t string) bool { return t == "trailers" || strings.HasPrefix(t, "trailers;") })
-	for _, name := range tokens(h["Connection"]) {
+	trailers := slices.ContainsFunc(http1.Tokens(h["Te"]), func(t string) bool { return t == "trailers" || strings.HasPrefix(t, "trailers;") })
+	for _, name := range http1.Tokens(h["Connection"]) {
 		h.Del(name)
 	}
 	for _, name := range hopByHop {
@@ -51,7 +41,7 @@ func offerDecodable(h http.Header) {
 		return
 	}
 	var out []string
-	for _, t := range tokens(values) {
+	for _, t := range http1.Tokens(values) {
 		coding, _, _ := strings.Cut(t, ";")
 		if slices.Contains(decodable[:], strings.TrimSpace(coding)) {
 			out = append(out, t)
@@ -64,32 +54,20 @@ func offerDecodable(h http.Header) {
 }
 
 // upgrade says what a request head wants its connection to become.
-type upgrade uint8
+type upgrade = gate.Upgrade
 
 const (
-	upgradeNone      upgrade = iota
-	upgradeWebSocket         // RFC 6455 section 4.1
-	upgradeIgnored           // h2c, which RFC 9113 dropped and a server may ignore (RFC 9110 section 7.8)
-	upgradeOther
+	upgradeWebSocket = gate.UpgradeWebSocket
+	upgradeOther     = gate.UpgradeOther
 )
 
 func upgradeOf(r *http.Request) upgrade {
-	protocols := tokens(r.Header["Upgrade"])
-	switch {
-	case len(protocols) == 0:
-		return upgradeNone
-	case len(protocols) == 1 && protocols[0] == "h2c":
-		return upgradeIgnored
-	case len(protocols) == 1 && protocols[0] == "websocket" && slices.Contains(tokens(r.Header["Connection"]), "upgrade") &&
-		r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0:
-		return upgradeWebSocket
-	}
-	return upgradeOther
+	return gate.UpgradeOf(r.Method, r.Proto, r.Header, r.ContentLength != 0)
 }
 
 // switchesToWebSocket says whether a 101 agrees to a WebSocket.
 func switchesToWebSocket(h http.Header) bool {
-	return slices.Contains(tokens(h["Connection"]), "upgrade") && slices.Equal(tokens(h["Upgrade"]), []string{"websocket"})
+	return slices.Contains(http1.Tokens(h["Connection"]), "upgrade") && slices.Equal(http1.Tokens(h["Upgrade"]), []string{"websocket"})
 }
 
 // asUpgrade puts the fields of a WebSocket handshake back that stripHops took.
@@ -99,5 +77,5 @@ func asUpgrade(h http.Header) {
 
 // looped says whether a message came through this instance before (RFC 9110 section 7.6.3).
 func looped(h http.Header, pseudonym string) bool {
-	return slices.ContainsFunc(tokens(h["Via"]), func(t string) bool { return slices.Contains(strings.Fields(t), pseudonym) })
+	return slices.ContainsFunc(http1.Tokens(h["Via"]), func(t string) bool { return slices.Contains(strings.Fields(t), pseudonym) })
 }

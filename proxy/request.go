@@ -32,8 +32,6 @@ func (t *trip) aim(r *http.Request) *url.URL {
 	case t.unsafe.safety != verdict.SafetyNone:
 	case looped(r.Header, t.s.pseudonym):
 		t.unsafe = refusal{verdict.SafetyLoop, verdict.PlaceRequest, "Via"}
-	case t.wants == upgradeOther:
-		t.unsafe = refusal{verdict.SafetyUpgrade, verdict.PlaceRequest, strings.Join(r.Header["Upgrade"], ", ")}
 	case t.target.IsAddr() && slices.ContainsFunc(t.s.own(), t.isOwn):
 		t.unsafe = refusal{verdict.SafetyLoop, verdict.PlaceURL, t.target.String()}
 	}
@@ -70,10 +68,6 @@ func (t *trip) aimPlain(r *http.Request) {
 		return
 	}
 	t.target = target
-	// The gate asks for the port of plain requests only where the scheme is not secure.
-	if t.scheme == "https" && !t.x.Policy().Port(target.Port, true) {
-		t.unsafe = refusal{verdict.SafetyPort, verdict.PlaceURL, target.String()}
-	}
 }
 
 // authority is the target as Host and :authority spell it, without a default port.
@@ -100,10 +94,14 @@ func (t *trip) request(r *http.Request) (*http.Request, *http.Response) {
 	if f := t.unsafe; f.safety != verdict.SafetyNone {
 		t.x.Refuse(now, f.safety, f.place, f.subject)
 	}
-	v := t.x.Request(now, gate.RequestHead{
+	h := gate.RequestHead{
 		Scheme: t.headScheme(), Method: r.Method, Host: r.Host, URL: r.URL, Proto: r.Proto, Header: t.in.Header, Target: t.target,
 		WebSocket: t.wants == upgradeWebSocket,
-	})
+	}
+	if t.wants == upgradeOther {
+		h.Upgrade = strings.Join(t.in.Header["Upgrade"], ", ")
+	}
+	v := t.x.Request(now, h)
 	if v.Blocks() {
 		return r, t.finishPage(blockpage.Response(t.in, t.x, v), v)
 	}
@@ -175,7 +173,11 @@ func (t *trip) uploadFailed(v verdict.Verdict) *http.Response {
 
 // bodyFault books a violation of framing within a request body; other faults of the client are no verdict.
 func (t *trip) bodyFault(err error) verdict.Verdict {
-	if framing := framingOf(err); framing != nil {
+	framing := framingOf(err)
+	if framing == nil && t.sess.Violation != nil {
+		framing = framingOf(t.sess.Violation())
+	}
+	if framing != nil {
 		t.s.stats.Anomalies.Add(1)
 		return t.x.Refuse(time.Now(), verdict.SafetyFraming, verdict.PlaceUpload, framing.Kind.String())
 	}

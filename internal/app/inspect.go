@@ -8,13 +8,16 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"weir/internal/gate"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
 	"weir/internal/policy"
+	"weir/internal/verdict"
 	"weir/internal/wire/http1"
+	"weir/proxy/listener"
 )
 
 const (
@@ -28,7 +31,8 @@ const (
 var ErrMessageSize = errors.New("raw HTTP message longer than 256 MiB")
 
 var (
-	requestLine = regexp.MustCompile(`\A[!#$%&'*+.^_|~0-9A-Za-z-]+[ \t]+[^\r\n]*[ \t]HTTP/\d`)
+	// A request line need not be a good one: a method that is none is for the gate to see.
+	requestLine = regexp.MustCompile(`\A[!-~]{1,32}[ \t]+[^\r\n]*[ \t]HTTP/\d`)
 	statusLine  = regexp.MustCompile(`\AHTTP/1\.[01] \d\d\d`)
 )
 
@@ -51,7 +55,7 @@ func (j *Judge) Inspect(now time.Time, target string, r io.Reader) (Answer, erro
 func (j *Judge) inspect(now time.Time, head []byte, r io.Reader) (*gate.Exchange, error) {
 	request, response := requestLine.Match(head), statusLine.Match(head)
 	if !request && !response {
-		x := j.core.gate.Content(now, http.Header{})
+		x := j.core.gate.Content(now, j.client, 0, "", http.Header{})
 		return x, feed(now, x, inspect.ResponseData, r)
 	}
 	raw, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
@@ -64,26 +68,61 @@ func (j *Judge) inspect(now time.Time, head []byte, r io.Reader) (*gate.Exchange
 		return j.request(now, raw)
 	}
 	m, _ := http1.ParseResponse(raw)
-	x := j.core.gate.Content(now, header(m.Fields))
+	x := j.core.gate.Content(now, j.client, m.Status, m.Version, header(m.Fields))
+	if x.Verdict().Blocks() {
+		return x, nil
+	}
 	return x, feed(now, x, inspect.ResponseData, bytes.NewReader(m.Body))
 }
 
-// request takes a raw request through the phases of one sent to the proxy.
+// request takes a raw request through the phases of one sent to the proxy. A violation of framing in its head ends it there, one
+// in its body when the octets before it were inspected.
 func (j *Judge) request(now time.Time, raw []byte) (*gate.Exchange, error) {
-	m, found := http1.ParseRequest(raw)
-	h := gate.RequestHead{Scheme: "http", Method: m.Method, Proto: m.Version, Header: header(m.Fields)}
-	for _, a := range found {
-		h.Anomalies = append(h.Anomalies, inspect.Anomaly{Kind: a.Kind.String(), Offset: a.Offset})
-	}
-	h.Host = h.Header.Get("Host")
-	h.URL, h.Target = target(m.Target, h.Host)
-	x := j.core.gate.Begin(inspect.HTTP, &inspect.Flow{Client: j.core.gate.Policy().Client(j.client)}, now)
-	if h.Target.IsZero() && len(h.Anomalies) > 0 {
-		x.Malformed(now, h.Anomalies)
+	violation, inHead := listener.CheckRequest(raw)
+	flow := &inspect.Flow{Client: j.core.gate.Policy().Client(j.client)}
+	if violation != nil && inHead {
+		x := j.core.gate.Begin(inspect.HTTP, flow, now)
+		x.Malformed(now, []inspect.Anomaly{{Kind: violation.Kind.String(), Offset: violation.Offset}})
 		return x, nil
 	}
-	x.Request(now, h)
-	return x, feed(now, x, inspect.RequestData, bytes.NewReader(m.Body))
+	if violation != nil {
+		raw = raw[:violation.Offset]
+	}
+	m, _ := http1.ParseRequest(raw)
+	if m.Method == http.MethodConnect {
+		x := j.core.gate.Begin(inspect.Tunnel, flow, now)
+		x.Connect(now, m.Target)
+		return x, nil
+	}
+	x := j.core.gate.Begin(inspect.HTTP, flow, now)
+	if x.Request(now, requestHead(m)).Blocks() {
+		return x, nil
+	}
+	if violation == nil {
+		return x, feed(now, x, inspect.RequestData, bytes.NewReader(m.Body))
+	}
+	if !x.Data(now, inspect.RequestData, m.Body).Blocks() {
+		x.Refuse(now, verdict.SafetyFraming, verdict.PlaceUpload, violation.Kind.String())
+	}
+	return x, nil
+}
+
+// requestHead describes a request as the proxy would.
+func requestHead(m http1.Message) gate.RequestHead {
+	h := gate.RequestHead{Scheme: "http", Method: m.Method, Proto: m.Version, Header: header(m.Fields)}
+	h.Host = h.Header.Get("Host")
+	h.URL, h.Target = target(m.Target, h.Host)
+	if s := strings.ToLower(h.URL.Scheme); s != "" {
+		h.Scheme = s
+	}
+	switch gate.UpgradeOf(m.Method, m.Version, h.Header, len(m.Body) > 0) {
+	case gate.UpgradeNone, gate.UpgradeIgnored:
+	case gate.UpgradeWebSocket:
+		h.WebSocket, h.Scheme = true, strings.Replace(h.Scheme, "http", "ws", 1)
+	case gate.UpgradeOther:
+		h.Upgrade = strings.Join(h.Header["Upgrade"], ", ")
+	}
+	return h
 }
 
 // target finds out where a request line and a Host field lead; both are zero when nowhere.

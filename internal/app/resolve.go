@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/gate"
 	"weir/internal/hostname"
 	"weir/internal/verdict"
 	"weir/resolver"
@@ -27,17 +28,47 @@ func (j *Judge) Resolve(ctx context.Context, now time.Time, target string) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	place := verdict.PlaceAnswer
+	judge := judgeAnswer
 	if strings.Contains(target, "://") {
-		place = verdict.PlaceDial
+		judge = judgeDial
 	}
+	judge(now, x, found)
+	return j.answer(target, x), nil
+}
+
+// judgeAnswer judges where a name leads to as the resolver does: the first block condemns the whole answer.
+func judgeAnswer(now time.Time, x *gate.Exchange, found resolver.Answer) {
 	for _, n := range found.Chain {
-		x.Name(now, verdict.PlaceCNAME, n)
+		if x.Name(now, verdict.PlaceCNAME, n).Blocks() {
+			return
+		}
 	}
 	for _, a := range found.Addrs {
-		x.Unreachable(x.Address(now, place, a))
+		if x.Address(now, verdict.PlaceAnswer, a).Blocks() {
+			return
+		}
 	}
-	return j.answer(target, x), nil
+}
+
+// judgeDial judges where a name leads to as the proxy does: one address that may be reached is enough.
+func judgeDial(now time.Time, x *gate.Exchange, found resolver.Answer) {
+	for _, n := range found.Chain {
+		if x.Name(now, verdict.PlaceCNAME, n).Blocks() {
+			return
+		}
+	}
+	var refused verdict.Verdict
+	admitted := false
+	for _, a := range found.Addrs {
+		if v := x.Address(now, verdict.PlaceDial, a.Unmap()); v.Blocks() {
+			refused = v
+		} else {
+			admitted = true
+		}
+	}
+	if !admitted && len(found.Addrs) > 0 {
+		x.Unreachable(refused)
+	}
 }
 
 // addresses asks the upstreams of the config where a name leads to; a name that leads nowhere is no error.

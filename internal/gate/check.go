@@ -67,14 +67,14 @@ func (g *Gate) checkURL(now time.Time, flow *inspect.Flow, target string) (*Exch
 	return x, nil
 }
 
-// Content begins a transaction about content that came without a request, such as a file: it is admitted, and only detectors and
-// limits speak. Data and End with ResponseData, then Done, follow.
-func (g *Gate) Content(now time.Time, header http.Header) *Exchange {
-	x := g.Begin(inspect.HTTP, &inspect.Flow{}, now)
+// Content begins a transaction about content that came without a request, such as a file: it is admitted, and only what speaks
+// about a response does: rules that ask for a content type, detectors and limits. status and proto are those of a response, zero
+// for a file. Data and End with ResponseData, then Done, follow.
+func (g *Gate) Content(now time.Time, client netip.Addr, status int, proto string, header http.Header) *Exchange {
+	x := g.Begin(inspect.HTTP, &inspect.Flow{Client: g.Policy().Client(client)}, now)
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.settle(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault}, verdict.StageDefault)
-	x.tx.Response.Header = header
-	x.head(inspect.Response)
+	x.settle(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: verdict.ClassUnknown}, verdict.StageDefault)
+	x.mu.Unlock()
+	x.Response(now, status, proto, header)
 	return x
 }

@@ -25,6 +25,7 @@ type RequestHead struct {
 	Header    http.Header
 	Target    hostname.Authority // where it will be sent: inside a tunnel the authorised target, else the URL's own
 	WebSocket bool               // an upgrade to websocket
+	Upgrade   string             // the protocol of any other upgrade (UpgradeOther): it is refused
 	Anomalies []inspect.Anomaly
 }
 
@@ -37,6 +38,9 @@ func (x *Exchange) Request(now time.Time, r RequestHead) verdict.Verdict {
 		x.tx.Protocol = inspect.WebSocket
 	}
 	x.tx.Request = inspect.Head{Method: r.Method, Host: r.Host, Proto: r.Proto, Header: r.Header}
+	if r.Upgrade != "" {
+		x.refuse(verdict.SafetyUpgrade, verdict.PlaceRequest, r.Upgrade)
+	}
 	if !x.served() {
 		return x.verdict
 	}
@@ -45,7 +49,8 @@ func (x *Exchange) Request(now time.Time, r RequestHead) verdict.Verdict {
 	}
 	x.url = policy.CanonicalURL(r.Scheme, r.Target, r.URL)
 	x.tx.Request.URL = x.url
-	if secure := r.Scheme == "https" || r.Scheme == "wss"; !secure && x.tx.Flow.Authorized.IsZero() && !x.snap.Port(r.Target.Port, false) {
+	// Inside a tunnel the port is that of the CONNECT, which was asked about it.
+	if secure := r.Scheme == "https" || r.Scheme == "wss"; x.tx.Flow.Authorized.IsZero() && !x.snap.Port(r.Target.Port, secure) {
 		return x.refuse(verdict.SafetyPort, verdict.PlaceURL, r.Target.String())
 	}
 	q := x.subject(verdict.PlaceURL)

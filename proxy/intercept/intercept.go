@@ -191,7 +191,11 @@ func (i *Interceptor) TLS(c *Conn, negotiated func(tls.ConnectionState)) error {
 func (i *Interceptor) Plain(c *Conn) error { return push(i.c1, i.checked(c, c)) }
 
 func (i *Interceptor) checked(nc net.Conn, c *Conn) net.Conn {
-	return listener.NewChecked(nc, i.cfg.HeaderTimeout, func(a http1.Anomaly) []byte { return i.cfg.OnAnomaly(c.Session, a) })
+	checked := listener.NewChecked(nc, i.cfg.HeaderTimeout, func(a http1.Anomaly) []byte { return i.cfg.OnAnomaly(c.Session, a) })
+	if c.Session != nil {
+		c.Session.Violation = checked.Violation
+	}
+	return checked
 }
 
 func push(l *listener.Channel, nc net.Conn) error {

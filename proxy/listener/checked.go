@@ -61,6 +61,7 @@ type Checked struct {
 	head   time.Time  // when the head under way must be whole; zero: none is
 	page   []byte     // what the server's refusal is replaced with
 	poison bool       // the server was given the poison
+	broken error      // a *FramingError: the violation within a body
 }
 
 var _ net.Conn = (*Checked)(nil)
@@ -170,6 +171,33 @@ func (c *Checked) check(p []byte) (released int) {
 	return released
 }
 
+// CheckRequest runs the watch over a request that lies in memory whole. It returns the violation that would end it, and whether
+// that stands in its head, so that it never becomes a request; nil when there is none. A head that does not end is a violation
+// here; what follows the request is not looked at.
+func CheckRequest(p []byte) (a *http1.Anomaly, head bool) {
+	c := &Checked{onAnomaly: func(found http1.Anomaly) []byte {
+		a, head = &found, true
+		return nil
+	}}
+	for at := 0; at < len(p) && a == nil && c.valid.Complete() == 0 && !c.raw; {
+		n := c.valid.Piece(p[at:])
+		c.held = p[:at]
+		if c.inBody {
+			c.held = nil
+		}
+		c.check(p[at : at+n])
+		at += n
+		var framing *FramingError
+		if errors.As(c.err, &framing) {
+			return &framing.Anomaly, false
+		}
+	}
+	if a == nil && !c.inBody && !c.raw && c.valid.Complete() == 0 {
+		return &http1.Anomaly{Kind: http1.Truncated, Offset: int64(len(p))}, true
+	}
+	return a, head
+}
+
 // headEnds says whether the piece just fed ended a head.
 func (c *Checked) headEnds() bool { return !c.inBody && (c.valid.Idle() || c.valid.InBody()) }
 
@@ -237,6 +265,9 @@ func upgrades(head []byte) bool {
 func (c *Checked) violated(a http1.Anomaly) {
 	if c.inBody {
 		c.err = &FramingError{Anomaly: a}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.broken = c.err
 		return
 	}
 	c.deaf = true
@@ -244,6 +275,14 @@ func (c *Checked) violated(a http1.Anomaly) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.poison, c.page = true, page
+}
+
+// Violation returns the *[FramingError] that ended a body, as reads say too; nil when there is none so far. It may be called from
+// any goroutine.
+func (c *Checked) Violation() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
 }
 
 // Write implements [net.Conn]. The server's refusal of a poisoned head is replaced by our page.

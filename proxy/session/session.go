@@ -24,6 +24,9 @@ type Session struct {
 	Secure bool
 	// Reset ends the client's connection with an error, so that a message cut short never looks whole; nil when it cannot be.
 	Reset func()
+	// Violation returns the violation of framing within a body that ended the stream of the client, as an error; nil when there is
+	// none so far. Readers of bodies may lose it: net/http says only that a trailer section ended early. It may be nil.
+	Violation func() error
 	// Blocked says that the tunnel was refused and exists only to show why: every request in it is answered with the page of
 	// Tunnel, and nothing goes upstream.
 	Blocked bool
