@@ -5,7 +5,7 @@
 //	Open          Connect, Tunnel, Address  -                      -
 //	Request       Request                   Request                Query
 //	RequestData   Data, End                 Message, Data, End     -
-//	Response      Response                  Response               Target, Address
+//	Response      Response                  Response               Name, Address
 //	ResponseData  Data, End                 Message, Data, End     -
 //	Done          Done                      Done                   Done
 //
