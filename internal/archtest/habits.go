@@ -7,6 +7,8 @@ func HouseHabits() Habits {
 		casing = "goproxy must canonicalise headers: keeping the client's spelling lets a header through under a name that no rule sees"
 		clock  = "the gate and all below read no clock but the phase's Now, so that a replayed capture runs in its own time"
 		env    = "proxies are configured, never taken from the environment or from shared defaults"
+		order  = "the order of decisions is held once, by internal/gate, which alone asks the policy; everybody else calls a phase of the gate"
+		lists  = "lists are asked by policy alone: a look-up past it is an opinion without rules, exceptions and observe mode"
 		logger = "no global logger: slog is passed in"
 	)
 	return Habits{
@@ -18,6 +20,11 @@ func HouseHabits() Habits {
 			{Package: "net/http", Names: []string{"DefaultClient", "DefaultTransport", "DefaultServeMux", "ProxyFromEnvironment", "ListenAndServe", "HandleFunc"}, Why: env},
 			{Package: "log/slog", Names: []string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error"}, Why: logger},
 			{Package: "os", Names: []string{"Exit"}, ExceptMain: true, In: []string{"internal/...", "proxy/...", "resolver/...", "blocklists/..."}, Why: "only main ends the process; everybody else returns an error"},
+		},
+		Methods: []Method{
+			{Names: []string{"Admit", "AdmitType", "AdmitAddress", "Finding", "Failure"}, In: callers(), Why: order},
+			{Names: []string{"Interception", "Port"}, Via: "Policy", In: callers(), Why: order},
+			{Names: []string{"Lookup", "LookupAddr"}, In: append(callers(), "internal/gate"), Why: lists},
 		},
 		Idents: map[string]string{
 			"MitmConnect":     signer,
@@ -36,7 +43,16 @@ func HouseHabits() Habits {
 		},
 		PackageNames: []string{"util", "utils", "common", "helpers", "helper", "misc", "shared"},
 		Allow: []Exception{
+			{Path: "internal/app/offline.go", What: "calls Lookup", Why: "`lists search` shows what every list says about a name; it decides nothing"},
 			{Path: "internal/app/run.go", What: "uses slog.SetDefault", Why: "net/http writes to the global log, which must pass the redactor; nobody of ours reads it"},
 		},
+	}
+}
+
+// callers are the packages that use the gate, or lie beside the policy, and so must never judge by themselves.
+func callers() []string {
+	return []string{
+		"proxy/...", "resolver/...", "internal/replay", "internal/admin", "internal/app", "cmd/weir", "internal/detect/...", "internal/behavior",
+		"internal/inspect", "internal/event",
 	}
 }

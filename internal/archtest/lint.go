@@ -20,6 +20,8 @@ const (
 type Habits struct {
 	// Selectors are names of other packages that may not be used.
 	Selectors []Selector
+	// Methods are calls that only their owners make.
+	Methods []Method
 	// Idents are names that may not appear at all: methods, fields and dot imports included.
 	Idents map[string]string
 	// PackageNames that say nothing.
@@ -46,6 +48,31 @@ type Selector struct {
 	// ExceptMain spares commands.
 	ExceptMain bool
 	Why        string
+}
+
+// Method bans calls of methods by their names, whatever the receiver, in the packages that In matches.
+type Method struct {
+	Names []string
+	// Via, when it is set, bans only calls on what a call of Via returned: x.Via().Name().
+	Via string
+	In  []string
+	Why string
+}
+
+func (m Method) bans(n *ast.CallExpr) (name string, ok bool) {
+	sel, ok := n.Fun.(*ast.SelectorExpr)
+	if !ok || !slices.Contains(m.Names, sel.Sel.Name) {
+		return "", false
+	}
+	if m.Via == "" {
+		return sel.Sel.Name, true
+	}
+	from, ok := sel.X.(*ast.CallExpr)
+	if !ok {
+		return "", false
+	}
+	via, ok := from.Fun.(*ast.SelectorExpr)
+	return m.Via + "()." + sel.Sel.Name, ok && via.Sel.Name == m.Via
 }
 
 // Lint returns what breaks the habits. Test files are exempt from the size limits only, and from the clock rule.
@@ -88,6 +115,8 @@ func (h Habits) lintNames(f File) []Violation {
 			}
 		case *ast.SelectorExpr:
 			out = append(out, h.lintSelector(f, names, n)...)
+		case *ast.CallExpr:
+			out = append(out, h.lintCall(f, n)...)
 		case *ast.Ident:
 			if why := h.Idents[n.Name]; why != "" {
 				out = append(out, Violation{f.at(n), "uses " + n.Name, why})
@@ -113,6 +142,20 @@ func (h Habits) lintSelector(f File, names map[string]string, n *ast.SelectorExp
 		return []Violation{{f.at(n), "uses " + x.Name + "." + n.Sel.Name, s.Why}}
 	}
 	return nil
+}
+
+// lintCall holds everything but tests to the methods that only their owners call: a test may ask an oracle.
+func (h Habits) lintCall(f File, n *ast.CallExpr) []Violation {
+	if f.Test {
+		return nil
+	}
+	var out []Violation
+	for _, m := range h.Methods {
+		if name, banned := m.bans(n); banned && matchAny(m.In, f.Dir()) {
+			out = append(out, Violation{f.at(n), "calls " + name, m.Why})
+		}
+	}
+	return out
 }
 
 func importNames(f File) map[string]string {
