@@ -73,19 +73,73 @@ func NewTextRuns(kind RunKind, minRun int, sink RunSink) *TextRuns {
 
 // Write looks at more text.
 func (t *TextRuns) Write(p []byte) {
-	for i, c := range p {
-		at := t.pos + int64(i)
-		switch {
-		case t.kind == HexRun:
-			t.hex(c, at)
-		case t.esc != 0:
-			t.escape(c, at)
-		default:
-			t.base64(c, at)
+	clean := 0 // no stop stands between the place looked at and here
+	for i := 0; i < len(p); {
+		if t.digits == 0 && t.esc == escNone {
+			if i, clean = t.skip(p, i, clean); i == len(p) {
+				break
+			}
 		}
+		i += t.step(p[i:], t.pos+int64(i))
 	}
 	t.pos += int64(len(p))
 	t.flush()
+}
+
+// skip returns the next place at which a run may begin that is long enough, or where p has too little left to tell. Every run
+// covers minRun bytes without a stop, so looking at each window from its end leaps over most of what is no run.
+func (t *TextRuns) skip(p []byte, i, clean int) (at, cleanTo int) {
+	stops := &base64Stop
+	if t.kind == HexRun {
+		stops = &hexStop
+	}
+next:
+	for i+t.minRun <= len(p) {
+		for j := i + t.minRun - 1; j >= max(i, clean); j-- {
+			if stops[p[j]] {
+				i = j + 1
+				continue next
+			}
+		}
+		return i, i + t.minRun
+	}
+	return i, clean
+}
+
+// step looks at one byte, or at several groups of a base64 run at once, and returns how many.
+func (t *TextRuns) step(p []byte, at int64) int {
+	switch {
+	case t.kind == HexRun:
+		t.hex(p[0], at)
+	case t.esc != escNone:
+		t.escape(p[0], at)
+	case t.nacc == 0 && t.open:
+		if n := t.groups(p); n > 0 {
+			return n
+		}
+		t.base64(p[0], at)
+	default:
+		t.base64(p[0], at)
+	}
+	return 1
+}
+
+// groups decodes whole groups of four characters at the start of p and returns how many bytes they took.
+func (t *TextRuns) groups(p []byte) (n int) {
+	for ; n+4 <= len(p); n += 4 {
+		a, b, c, d := base64Value[p[n]], base64Value[p[n+1]], base64Value[p[n+2]], base64Value[p[n+3]]
+		if a|b|c|d == 0xff {
+			break
+		}
+		if t.n+3 > len(t.out) {
+			t.flush()
+		}
+		v := uint32(a)<<18 | uint32(b)<<12 | uint32(c)<<6 | uint32(d)
+		t.out[t.n], t.out[t.n+1], t.out[t.n+2] = byte(v>>16), byte(v>>8), byte(v)
+		t.n += 3
+		t.digits += 4
+	}
+	return n
 }
 
 // Close ends the text and with it an open run.
@@ -113,6 +167,18 @@ func digitTables() (b64, hex [256]uint8) {
 		hex['a'+i], hex['A'+i] = 10+i, 10+i
 	}
 	b64['+'], b64['-'], b64['/'], b64['_'] = 62, 62, 63, 63
+	return b64, hex
+}
+
+// Tables of stops: bytes that end a run wherever they stand.
+var base64Stop, hexStop = stopTables()
+
+func stopTables() (b64, hex [256]bool) {
+	for i := range b64 {
+		c := byte(i)
+		b64[i] = base64Value[c] == 0xff && c != '\r' && c != '\n' && c != '\\' && c != '%'
+		hex[i] = hexValue[c] == 0xff && c != 'x' && c != '\\' && !separatesHex(c)
+	}
 	return b64, hex
 }
 
