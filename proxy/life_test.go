@@ -291,7 +291,7 @@ func TestSecretsStayInside(t *testing.T) {
 		}
 	}), "origin.test")
 	r.start(nil)
-	pages := ""
+	var pages strings.Builder
 	for _, path := range []string{"/", "/eicar"} {
 		for _, host := range []string{hostport("origin.test", o), "nobody.test:" + portText(o)} {
 			req, _ := http.NewRequest(http.MethodPost, "https://"+host+path+"?token="+canary+"&password="+canary, strings.NewReader("pw="+canary))
@@ -305,7 +305,7 @@ func TestSecretsStayInside(t *testing.T) {
 			}
 			body := r.body(resp)
 			if resp.StatusCode != 200 {
-				pages += body + fmt.Sprint(resp.Header)
+				pages.WriteString(body + fmt.Sprint(resp.Header))
 			}
 		}
 	}
@@ -314,7 +314,7 @@ func TestSecretsStayInside(t *testing.T) {
 	for _, e := range r.Wait(4) {
 		out = enc.Append(out, e)
 	}
-	for name, s := range map[string]string{"events": string(out), "log": r.log.String(), "pages": pages} {
+	for name, s := range map[string]string{"events": string(out), "log": r.log.String(), "pages": pages.String()} {
 		if strings.Contains(s, canary) {
 			t.Errorf("%s hold a secret: %s", name, s)
 		}

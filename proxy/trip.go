@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -168,9 +169,7 @@ func (t *trip) panicked(how any) {
 // send writes a page of ours past the filters.
 func send(w *writer, page *http.Response) {
 	clear(w.Header())
-	for k, v := range page.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), page.Header)
 	w.WriteHeader(page.StatusCode)
 	b := &body{src: page.Body}
 	p := make([]byte, chunkSize)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -75,10 +76,8 @@ func (a *Answer) add(from *answer.Answer) {
 }
 
 func appendNew(names []hostname.Name, n hostname.Name) []hostname.Name {
-	for _, have := range names {
-		if have == n {
-			return names
-		}
+	if slices.Contains(names, n) {
+		return names
 	}
 	return append(names, n)
 }

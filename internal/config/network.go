@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -217,10 +218,8 @@ func (a RuleAnswer) MarshalText() ([]byte, error) { return []byte(a), nil }
 func (a RuleAnswer) Addrs() (v4, v6 netip.Addr) { return answerAddrs(string(a)) }
 
 func parseAnswer(s string, words []string) (string, error) {
-	for _, w := range words {
-		if s == w {
-			return s, nil
-		}
+	if slices.Contains(words, s) {
+		return s, nil
 	}
 	fields := strings.Fields(s)
 	var texts []string

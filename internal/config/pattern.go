@@ -104,8 +104,8 @@ func (u *URLPattern) UnmarshalText(text []byte) error {
 	if !slices.Contains(schemes, scheme) {
 		return fmt.Errorf("unknown scheme %q%s", scheme, hint(scheme, schemes))
 	}
-	slash := strings.IndexByte(rest, '/')
-	if slash < 0 {
+	before, _, ok0 := strings.Cut(rest, "/")
+	if !ok0 {
 		return fmt.Errorf("%q has no path: write %s/ or %s/*", s, s, s)
 	}
 	for i := range len(rest) {
@@ -113,7 +113,7 @@ func (u *URLPattern) UnmarshalText(text []byte) error {
 			return fmt.Errorf("%q: %q cannot stand in a URL: percent-encode it", s, rest[i:i+1])
 		}
 	}
-	if err := checkURLHost(rest[:slash]); err != nil {
+	if err := checkURLHost(before); err != nil {
 		return fmt.Errorf("%q: %w", s, err)
 	}
 	*u = URLPattern(s)

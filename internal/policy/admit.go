@@ -101,10 +101,8 @@ func (s *Snapshot) private(q *Subject) (verdict.Verdict, bool) {
 		}
 	}
 	if scope == address.Private || scope == address.CGNAT {
-		for _, zone := range s.cfg.Internal.Zones {
-			if q.Name.Within(zone) {
-				return verdict.Verdict{}, false
-			}
+		if slices.ContainsFunc(s.cfg.Internal.Zones, q.Name.Within) {
+			return verdict.Verdict{}, false
 		}
 	}
 	return verdict.Refuse(verdict.SafetyPrivateAddress), true

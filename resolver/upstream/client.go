@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -206,10 +207,5 @@ func (c *Client) order(name hostname.Name) []*server {
 }
 
 func covers(zones []hostname.Name, name hostname.Name) bool {
-	for _, z := range zones {
-		if name.Within(z) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(zones, name.Within)
 }
