@@ -262,6 +262,7 @@ func bodiesTable() []aBody {
 		{"no type", "", "nothing to see", allowed},
 		{"eicar", text, eicar, byDetector("block")},
 		{"eicar in the middle", text, strings.Repeat("x", 5000) + eicar + strings.Repeat("y", 5000), byDetector("block")},
+		{"eicar behind what is held", text, strings.Repeat("x", 200<<10) + eicar, byDetector("block")},
 		{"eicar in base64 in json", json, quoted, byDetector("block")},
 		{"eicar in hex", text, "blob: " + hex.EncodeToString([]byte(eicar)), byDetector("block")},
 		{"gzip in gzip", text + "Content-Encoding: gzip, gzip\r\n", packed("gzip", packed("gzip", eicar)), byDetector("block")},
@@ -295,7 +296,7 @@ func chunked(body string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", l
 func (w *world) bodyCases() (out []agreementCase) {
 	add := func(name, host, fields, body string, expect want) {
 		head := "POST http://" + w.host(host, false) + "/up HTTP/1.1\r\nHost: " + w.host(host, false) + "\r\nConnection: close\r\n" + fields
-		raw := []byte(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body))
+		raw := fmt.Appendf(nil, "%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
 		parts := []byte(head + "Transfer-Encoding: chunked\r\n\r\n" + chunked(body))
 		out = append(out,
 			agreementCase{kind: "body", name: "upload " + name, want: expect, ways: []way{w.proxied(adult, raw), w.inspected(raw)}},

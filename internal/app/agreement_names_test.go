@@ -206,6 +206,19 @@ func (w *world) urlCases() (out []agreementCase) {
 			kind: "name", name: c.url[strings.Index(c.url, "//"):], want: c.want, ways: []way{w.fetched(adult, "GET", c.url), w.checked(adult, c.url)},
 		})
 	}
+	for _, c := range []aName{
+		{"plain.test", allowed},
+		{"bad.test", listed},
+		{"x.labs.test", byRule("log", "labs-are-watched")},
+		{"httponly.test", allowed},
+		{"socketonly.test", byRule("block", "socket-only")},
+		{"watched.test", byRule(wouldBlock, "watched")},
+	} {
+		out = append(out, agreementCase{
+			kind: "name", name: "ws " + c.name, want: c.want,
+			ways: []way{w.upgraded(c.name), w.inspected(w.upgrade(c.name)), w.checked(adult, "ws://"+w.host(c.name, false)+"/sink")},
+		})
+	}
 	return out
 }
 
@@ -329,6 +342,18 @@ func (w *world) answerCases() (out []agreementCase) {
 			kind: "answer", name: "dns " + c.name, want: c.want, ways: []way{w.asked(adult, c.name, c.qtype), w.resolved(c.name)},
 		})
 	}
+	// A name is asked for in both families; `check --resolve` says what the stricter one says.
+	for _, c := range []struct {
+		name, a, aaaa string
+		strict        uint16
+	}{{"mixed6.test", "127.0.0.1", "fd00::1", dns.TypeAAAA}, {"mixed4.test", "10.0.0.1", "2001:db8::1", dns.TypeA}} {
+		w.names.tell(w.t, c.name, dns.TypeA, c.name+". 60 IN A "+c.a)
+		w.names.tell(w.t, c.name, dns.TypeAAAA, c.name+". 60 IN AAAA "+c.aaaa)
+		out = append(out, agreementCase{kind: "answer", name: c.name, want: private, ways: []way{w.asked(adult, c.name, c.strict), w.resolved(c.name)}})
+	}
+	w.names.tell(w.t, "spliced.bank.test", dns.TypeA, "spliced.bank.test. 60 IN A 10.0.0.1")
+	spliced := "https://" + w.host("spliced.bank.test", true) + "/"
+	out = append(out, agreementCase{kind: "answer", name: "spliced", want: private, ways: []way{w.fetched(adult, "GET", spliced), w.resolved(spliced)}})
 	return append(append(out, w.dialCases()...), w.targetCases()...)
 }
 
@@ -376,6 +401,26 @@ func (w *world) tunnelCases() (out []agreementCase) {
 				w.connected(at, []byte(first), event.KindConnect),
 				w.opened(at, gate.Opening{First: inspect.FirstOther, Peek: []byte(first)}),
 			},
+		})
+	}
+	secure, literal := w.host("plain.test", true), w.host("127.0.0.1", true)
+	for _, c := range []struct {
+		authority, sni string
+		want
+	}{
+		{secure, "plain.test", allowed},
+		{secure, "PLAIN.test", allowed},
+		{secure, "other.test", byDetector("block")},
+		{secure, "bad.test", listed},
+		{secure, "x.games.test", byRule("block", "no-games")},
+		{secure, "", byDetector("log")},
+		{literal, "", want{verdict: "log", cause: "reputation", class: "untrusted"}},
+		{literal, "bad.test", listed},
+		{literal, "plain.test", want{verdict: "log", cause: "reputation", class: "untrusted"}},
+	} {
+		out = append(out, agreementCase{
+			kind: "header", name: "hello for " + c.sni + " in " + c.authority, want: c.want,
+			ways: []way{w.shaken(c.authority, c.sni), w.opened(c.authority, gate.Opening{First: inspect.FirstTLS, Hello: &inspect.Hello{SNI: c.sni}})},
 		})
 	}
 	misdirected := want{verdict: "block", cause: "safety", safety: "misdirected-request"}

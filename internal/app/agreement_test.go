@@ -3,6 +3,7 @@ package app_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"weir/internal/app"
@@ -136,14 +137,15 @@ func (d *decision) setSafety() {
 }
 
 func (d decision) String() string {
-	out := fmt.Sprintf("%+v", d.want)
+	var out strings.Builder
+	out.WriteString(fmt.Sprintf("%+v", d.want))
 	for _, f := range d.findings {
-		out += "\n\tfound " + f
+		out.WriteString("\n\tfound " + f)
 	}
 	for _, s := range d.trace {
-		out += fmt.Sprintf("\n\t%+v", s)
+		out.WriteString(fmt.Sprintf("\n\t%+v", s))
 	}
-	return out
+	return out.String()
 }
 
 func (d decision) equal(o decision) bool {

@@ -3,6 +3,7 @@ package app_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"golang.org/x/net/http2"
 	"golang.org/x/net/websocket"
 
 	"weir/internal/event"
@@ -147,21 +147,59 @@ func fetchInside(t *testing.T, tunnel net.Conn, method string, u *url.URL, proto
 
 func fetchH2(t *testing.T, s *tls.Conn, method string, u *url.URL) {
 	t.Helper()
-	c, err := new(http2.Transport).NewClientConn(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
+	tr := &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return s, nil }}
+	defer tr.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(t.Context(), method, u.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := c.RoundTrip(r)
+	resp, err := tr.RoundTrip(r)
 	if err != nil {
 		return // aborted, as decided
 	}
+	if resp.ProtoMajor != 2 {
+		t.Errorf("%s instead of HTTP/2", resp.Proto)
+	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
+}
+
+// upgrade is a WebSocket handshake, as it is sent to a proxy.
+func (w *world) upgrade(name string) []byte {
+	return fmt.Appendf(nil, "GET http://%[1]s/sink HTTP/1.1\r\nHost: %[1]s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: d2VpcndlaXJ3ZWlyd2Vpcg==\r\nOrigin: http://%[1]s\r\n\r\n", w.host(name, false))
+}
+
+// upgraded opens a WebSocket without a tunnel and leaves it at once.
+func (w *world) upgraded(name string) way {
+	return way{"proxy", func(t *testing.T) decision {
+		from := len(w.events.Events())
+		c := w.dial(t, adult)
+		if _, err := c.Write(w.upgrade(name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		return decisionOfEvent(w.await(t, from, c.LocalAddr(), event.KindWebSocket))
+	}}
+}
+
+// shaken opens a CONNECT, sends a ClientHello for a server name inside and leaves.
+func (w *world) shaken(authority, sni string) way {
+	return way{"proxy", func(t *testing.T) decision {
+		from := len(w.events.Events())
+		c := w.dial(t, adult)
+		if tunnel := connect(t, c, authority); tunnel != nil {
+			s := tls.Client(tunnel, &tls.Config{ServerName: sni, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+			if err := s.HandshakeContext(t.Context()); err != nil {
+				t.Logf("handshake: %v", err)
+			}
+		}
+		_ = c.Close()
+		return decisionOfEvent(w.await(t, from, c.LocalAddr(), event.KindConnect))
+	}}
 }
 
 // asked sends a query to the resolver.

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -115,6 +116,7 @@ func (w *world) serveOrigins(dir string) {
 	}
 	plain := httptest.NewServer(w.contents)
 	secure := httptest.NewUnstartedServer(w.contents)
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // clients leave in the middle of handshakes here
 	secure.TLS = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c := leaf
 		if h.ServerName != "" {
