@@ -8,6 +8,8 @@ import (
 
 	"weir/internal/event"
 	"weir/internal/gate"
+	"weir/internal/inspect"
+	"weir/internal/policy"
 	"weir/internal/redact"
 )
 
@@ -80,7 +82,19 @@ func (j *Judge) Check(now time.Time, target string) (Answer, error) {
 		return Answer{}, err
 	}
 	defer x.Done(now)
-	return j.answer(target, x), nil
+	a := j.answer(target, x)
+	if secure(target) {
+		a.TLS = policy.Intercept.String()
+		if x.Protocol() == inspect.Tunnel && !a.Blocks() {
+			a.TLS = policy.Splice.String()
+		}
+	}
+	return a, nil
+}
+
+func secure(target string) bool {
+	scheme, _, ok := strings.Cut(strings.ToLower(target), "://")
+	return ok && (scheme == "https" || scheme == "wss")
 }
 
 // shown is a target as it is printed: a URL without its secrets, anything else as it was given, so that answers can be told apart.

@@ -101,10 +101,14 @@ default: block
 		{"a.games.test", "log", "block", "no-games"},
 		{"https://bank.test/", "allow", "", ""},
 		{"other.test", "log", "block", ""},
+		{"https://shop.test/", "log", "block", ""},
 	} {
 		a, err := j.Check(time.Now(), c.target)
 		if err != nil || a.Verdict != c.verdict || a.Would != c.would || a.Rule != c.rule {
 			t.Errorf("%s: %+v, %v", c.target, a, err)
+		}
+		if want := map[string]string{"https://bank.test/": "splice", "https://shop.test/": "intercept"}[c.target]; a.TLS != want {
+			t.Errorf("%s: TLS %q, want %q", c.target, a.TLS, want)
 		}
 	}
 }

@@ -51,6 +51,13 @@ func (x *Exchange) Findings() []inspect.Match {
 	return append([]inspect.Match(nil), x.tx.Matches...)
 }
 
+// Protocol returns what the transaction speaks.
+func (x *Exchange) Protocol() inspect.Protocol {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.tx.Protocol
+}
+
 // Policy returns the policy that the transaction began with.
 func (x *Exchange) Policy() *policy.Snapshot { return x.snap }
 
