@@ -123,7 +123,7 @@ func (t *addrTable) appendRules(dst []Match, first uint32, depth uint8) []Match 
 	for i := first; int(i) < len(t.rules) && t.rules[i].sameKey(t.rules[first]); i++ {
 		r := &t.rules[i]
 		dst = append(dst, Match{
-			Entry: i, List: r.list, Depth: depth, addr: true,
+			Entry: i | addrEntry, List: r.list, Depth: depth,
 			Exception: r.flag.exception(), Important: r.flag.important(),
 		})
 	}

@@ -20,9 +20,9 @@ var (
 
 // Limits of the compact form.
 const (
-	maxLists = math.MaxUint16 // Match.List
-	maxName  = math.MaxUint8  // rule.size; a name that [hostname.Parse] made has at most 253 octets
-	maxRules = math.MaxUint32 - 1
+	maxLists = math.MaxUint16    // Match.List
+	maxName  = math.MaxUint8     // rule.size; a name that [hostname.Parse] made has at most 253 octets
+	maxRules = math.MaxInt32 - 1 // the highest bit of an entry number marks addresses
 	maxBlob  = math.MaxUint32 - maxName
 )
 

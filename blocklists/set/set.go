@@ -139,9 +139,9 @@ func (s *Set) Lists() int {
 func (s *Set) Entry(m Match) Entry {
 	switch {
 	case s == nil:
-	case m.addr && int(m.Entry) < len(s.addrs.rules):
-		return s.addrs.rules[m.Entry].entry()
-	case !m.addr && int(m.Entry) < len(s.rules):
+	case m.IsAddr() && int(m.Entry&^addrEntry) < len(s.addrs.rules):
+		return s.addrs.rules[m.Entry&^addrEntry].entry()
+	case !m.IsAddr() && int(m.Entry) < len(s.rules):
 		return s.entry(s.rules[m.Entry])
 	}
 	return Entry{}

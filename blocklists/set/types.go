@@ -148,11 +148,13 @@ type Match struct {
 	Depth     uint8  // how far above: labels between the name and the entry's name, or host bits of the entry's prefix
 	Exception bool
 	Important bool
-	addr      bool // Entry counts address rules, not name rules
 }
 
+// addrEntry marks an Entry that counts address rules, not name rules: List and Entry alone name an entry.
+const addrEntry = 1 << 31
+
 // IsAddr says whether the entry is an address or prefix.
-func (m Match) IsAddr() bool { return m.addr }
+func (m Match) IsAddr() bool { return m.Entry&addrEntry != 0 }
 
 // Stats describes a whole Set.
 type Stats struct {

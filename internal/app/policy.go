@@ -32,7 +32,7 @@ func policyConfig(f *config.File, detectors []inspect.Info, version string) (pol
 		AnswerTTL: f.Resolver.BlockTTL.Std(),
 		Limits:    limits(f),
 		Failures: policy.Failures{
-			Limit: failure(f.Inspection.OnLimit), Error: failure(f.Inspection.OnError),
+			Limit: failure(f.Inspection.OnLimit), Expansion: failure(f.Inspection.OnExpansion), Error: failure(f.Inspection.OnError),
 			Timeout: failure(f.Inspection.OnTimeout), Panic: failure(f.Inspection.OnPanic),
 		},
 		Detectors: detectors, Modes: map[string]verdict.Action{}, Off: map[string]bool{},

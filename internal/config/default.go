@@ -34,8 +34,8 @@ func Default() *File {
 		Interception: Interception{Default: InterceptTLS},
 		Inspection: Inspection{
 			Hold: 64 << 10, HoldWait: Duration(100 * time.Millisecond),
-			MaxBody: 64 << 20, MaxMessage: 16 << 20, MaxDepth: 4, MaxRatio: 200, MaxTime: Duration(2 * time.Second),
-			OnLimit: FailLog, OnError: FailLog, OnTimeout: FailLog, OnPanic: FailBlock,
+			MaxBody: 64 << 20, MaxMessage: 16 << 20, MaxDepth: 4, MaxRatio: 200, MaxTime: Duration(5 * time.Second),
+			OnLimit: FailLog, OnExpansion: FailBlock, OnError: FailLog, OnTimeout: FailBlock, OnPanic: FailBlock,
 		},
 		Events: Events{File: "-", IncludeAllowed: true, Queue: 65536},
 		Log:    Log{Level: LevelInfo, Format: FormatText},

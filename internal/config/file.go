@@ -184,26 +184,29 @@ type Interception struct {
 
 // Inspection configures the inspection engine.
 type Inspection struct {
-	// Decoded octets of a body inspected before its head is released, so that a block page is still possible. 0: nothing is
-	// held. Default: 64KiB.
-	Hold Size `yaml:"hold" bounds:"0..16MiB"`
-	// Time after which the head is released when nothing more comes. 0s: at once. Default: 100ms.
-	HoldWait Duration `yaml:"hold_wait" bounds:"0s..1m"`
+	// Decoded octets of a body inspected before its head is released, so that a block page is still possible. Default:
+	// 64KiB.
+	Hold Size `yaml:"hold" bounds:"1KiB..16MiB"`
+	// Time after which the head is released when nothing more comes. Default: 100ms.
+	HoldWait Duration `yaml:"hold_wait" bounds:"1ms..1m"`
 	// Decoded octets inspected of one body; on_limit says what happens beyond. Default: 64MiB.
 	MaxBody Size `yaml:"max_body" bounds:"1KiB..1TiB"`
 	// Decoded octets inspected of one WebSocket message; on_limit says what happens beyond. Default: 16MiB.
 	MaxMessage Size `yaml:"max_message" bounds:"1KiB..1GiB"`
 	// Content codings and encodings within each other that are undone. Default: 4.
 	MaxDepth int `yaml:"max_depth" bounds:"1..32"`
-	// Decoded octets per encoded octet, beyond which a body counts as a decompression bomb. Default: 200.
+	// Decoded octets per encoded octet, beyond which a body of more than 8 MiB decoded counts as a decompression bomb. Default: 200.
 	MaxRatio int `yaml:"max_ratio" bounds:"2..100000"`
-	// Time that the inspection of one body or message may take in all; on_timeout says what happens beyond. Default: 2s.
+	// Time that the inspection of one body or message may take in all; on_timeout says what happens beyond. Default: 5s.
 	MaxTime Duration `yaml:"max_time" bounds:"10ms..5m"`
-	// What happens beyond a size, depth or ratio limit: log, or block. Default: log.
+	// What happens beyond max_body and max_message, and with an archive that expands beyond max_ratio: log, or block. Default: log.
 	OnLimit FailAction `yaml:"on_limit"`
+	// What happens with content codings that expand beyond max_ratio, and with more nesting than max_depth: log, or block.
+	// Default: block.
+	OnExpansion FailAction `yaml:"on_expansion"`
 	// What happens when a body cannot be decoded: log, or block. Default: log.
 	OnError FailAction `yaml:"on_error"`
-	// What happens when max_time is used up: log, or block. Default: log.
+	// What happens when max_time is used up: log, or block. Default: block.
 	OnTimeout FailAction `yaml:"on_timeout"`
 	// What happens when a detector fails: log, or block. Default: block.
 	OnPanic FailAction `yaml:"on_panic"`

@@ -79,7 +79,7 @@ func TestProblems(t *testing.T) {
 		{"duration zero", "resolver: {timeout: 0s}\n", `1:21: resolver.timeout: 0s is too small: from 100ms to 30s`},
 		{"size unit", "inspection: {hold: 64KB}\n", `1:20: inspection.hold: unknown unit in "64KB": write B, KiB, MiB, GiB or TiB`},
 		{"size", "inspection: {hold: much}\n", `1:20: inspection.hold: "much" is not a size like 65536, 64KiB or 16MiB`},
-		{"size too large", "inspection: {hold: 17MiB}\n", `1:20: inspection.hold: 17MiB is too large: from 0 to 16MiB`},
+		{"size too large", "inspection: {hold: 17MiB}\n", `1:20: inspection.hold: 17MiB is too large: from 1KiB to 16MiB`},
 		{"listen without address", "proxy: {listen: [\":3128\"]}\n", `1:18: proxy.listen[0]: ":3128" has no address: write 127.0.0.1:3128, or 0.0.0.0:3128 for all of IPv4, or [::]:3128 for all`},
 		{"listen on a name", "proxy: {listen: [\"localhost:1\"]}\n", `1:18: proxy.listen[0]: "localhost:1" is not an address and a port like 127.0.0.1:3128 or [::1]:3128`},
 		{"listen on nothing", "proxy: {listen: [\"\"]}\n", `1:18: proxy.listen[0]: empty text`},

@@ -27,7 +27,11 @@ func (g *Gate) Check(now time.Time, client netip.Addr, target string) (*Exchange
 		return nil, fmt.Errorf("target %q: not a URL, name or address: %w", target, err)
 	}
 	if host.IsAddr() || host.Port != 0 {
-		return g.checkURL(now, flow, "http://"+host.String()+"/")
+		scheme := "http://"
+		if p := g.Policy(); p.Port(host.Port, true) && !p.Port(host.Port, false) { // what CONNECT names
+			scheme = "https://"
+		}
+		return g.checkURL(now, flow, scheme+host.String()+"/")
 	}
 	flow.Transport = "udp"
 	x := g.Begin(inspect.DNS, flow, now)

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"bytes"
+	"net/http"
 	"time"
 
 	"weir/internal/inspect"
@@ -28,6 +30,7 @@ func (x *Exchange) Data(now time.Time, phase inspect.Phase, p []byte) verdict.Ve
 	if b.scan == nil {
 		x.open(b, x.content(phase))
 	}
+	x.declared = x.content(phase).Declared
 	b.scan.Write(p)
 	return x.after(b, phase)
 }
@@ -45,10 +48,11 @@ func (x *Exchange) end(phase inspect.Phase) verdict.Verdict {
 	if b.scan == nil {
 		return x.verdict
 	}
+	x.declared = x.content(phase).Declared
 	b.scan.Close()
 	x.after(b, phase)
 	b.bytes += b.scan.Size()
-	b.scan, b.failed = nil, false
+	b.scan, b.failed = nil, 0
 	return x.verdict
 }
 
@@ -64,17 +68,47 @@ func (x *Exchange) open(b *body, c inspect.Content) {
 	b.scan = x.gate.cfg.Engine.Scan(&x.tx, c, x.Limits(), x.off())
 }
 
-// after judges what a scan found and, once, what kept it from being complete.
-func (x *Exchange) after(b *body, phase inspect.Phase) verdict.Verdict {
-	declared := x.tx.Request.Header
-	if phase == inspect.ResponseData {
-		declared = x.tx.Response.Header
+// Control inspects the payload of a WebSocket control frame, which may stand inside an open message.
+func (x *Exchange) Control(now time.Time, phase inspect.Phase, payload []byte) verdict.Verdict {
+	return x.aside(now, phase, payload)
+}
+
+// Trailers inspects the trailer fields of a message, before they are released.
+func (x *Exchange) Trailers(now time.Time, phase inspect.Phase, h http.Header) verdict.Verdict {
+	var text bytes.Buffer
+	_ = h.Write(&text) // a Buffer takes everything
+	return x.aside(now, phase, text.Bytes())
+}
+
+// aside inspects something whole that travels beside a body or message.
+func (x *Exchange) aside(now time.Time, phase inspect.Phase, p []byte) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now = now
+	if len(p) == 0 || x.done || x.verdict.Blocks() && x.settled {
+		return x.verdict
 	}
-	x.judge(mediaType(declared))
-	if o := b.scan.Outcome(); o != inspect.Complete && !b.failed {
-		b.failed, b.worst = true, o
-		if !x.admitted.InspectOff {
-			q := x.subject(phase.Place())
+	b := body{worst: inspect.Complete}
+	x.open(&b, inspect.Content{Phase: phase, Message: true})
+	x.declared = ""
+	b.scan.Write(p)
+	b.scan.Close()
+	return x.after(&b, phase)
+}
+
+// after judges, once each, what kept a scan from being complete.
+func (x *Exchange) after(b *body, phase inspect.Phase) verdict.Verdict {
+	fresh := b.scan.Outcomes() &^ b.failed
+	if fresh == 0 {
+		return x.verdict
+	}
+	b.failed, b.worst = b.failed|fresh, b.scan.Outcome()
+	if x.admitted.InspectOff {
+		return x.verdict
+	}
+	q := x.subject(phase.Place())
+	for o := inspect.Failed; o <= inspect.Panicked; o++ {
+		if fresh.Has(o) {
 			x.settle(x.snap.Failure(&q, o, &x.trace), verdict.StageLimits)
 		}
 	}

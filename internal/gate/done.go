@@ -45,7 +45,7 @@ func (x *Exchange) fill(now time.Time) *event.Event {
 	}
 	x.fillOutcomes(e)
 	for i := range x.tx.Matches {
-		e.Findings = append(e.Findings, x.describe(&x.tx.Matches[i], x.found[i]))
+		e.Findings = append(e.Findings, x.describe(&x.tx.Matches[i], x.tx.Matches[i].Verdict))
 	}
 	for _, s := range x.trace.Steps {
 		e.Trace = append(e.Trace, x.step(s))

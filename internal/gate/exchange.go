@@ -108,7 +108,8 @@ func (x *Exchange) subject(place verdict.Place) policy.Subject {
 	return policy.Subject{
 		Now: x.tx.Now, Client: x.tx.Flow.Client, Protocol: x.tx.Protocol, Place: place,
 		Name: x.tx.Target.Name, Addr: x.tx.Target.Addr, Literal: x.tx.Target.IsAddr(),
-		URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type, AllowedBy: x.admitted.AllowedBy,
+		URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type, LooseURL: x.loose,
+		AllowedBy: x.admitted.AllowedBy, Vouched: x.admitted.Vouched,
 	}
 }
 
@@ -160,8 +161,8 @@ func (x *Exchange) off() func(uint16) bool {
 
 // head runs the detectors over one phase and judges what they found.
 func (x *Exchange) head(phase inspect.Phase) verdict.Verdict {
+	x.declared = ""
 	o := x.gate.cfg.Engine.Head(&x.tx, phase, x.off())
-	x.judge("")
 	if o != inspect.Complete {
 		q := x.subject(phase.Place())
 		x.settle(x.snap.Failure(&q, o, &x.trace), verdict.StageLimits)
@@ -169,18 +170,21 @@ func (x *Exchange) head(phase inspect.Phase) verdict.Verdict {
 	return x.verdict
 }
 
-// judge turns the findings that were not judged yet into verdicts.
-func (x *Exchange) judge(contentType string) {
-	for ; x.judged < len(x.tx.Matches); x.judged++ {
-		m := &x.tx.Matches[x.judged]
-		q := x.subject(m.Phase.Place())
-		q.ContentType = contentType
-		v := x.snap.Finding(&q, m, &x.trace)
-		x.found = append(x.found, v)
-		x.gate.stats.Findings.Add(1)
-		x.settle(v, stageOf(v))
-		if x.tx.Protocol == inspect.WebSocket && m.Phase != inspect.Request && m.Phase != inspect.Response {
-			x.finding(m, v)
-		}
+// maxTold is how many findings of one live session become events of their own; those that block always do. More would let a
+// session drown its own evidence.
+const maxTold = 32
+
+// judge turns a finding into a verdict, at once.
+func (x *Exchange) judge(m *inspect.Match) verdict.Verdict {
+	q := x.subject(m.Phase.Place())
+	q.ContentType = x.declared
+	v := x.snap.Finding(&q, m, &x.trace)
+	x.gate.stats.Findings.Add(1)
+	x.settle(v, stageOf(v))
+	live := x.tx.Protocol == inspect.WebSocket && m.Phase != inspect.Request && m.Phase != inspect.Response
+	if live && (x.told < maxTold || v.Blocks()) {
+		x.told++
+		x.finding(m, v)
 	}
+	return v
 }

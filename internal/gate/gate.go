@@ -78,17 +78,18 @@ type Exchange struct {
 	stage    verdict.Stage
 	admitted policy.Admission
 	url      string // canonical
-	judged   int    // tx.Matches already judged
+	loose    string // and as lenient servers read it, where that differs
+	declared string // content type of the part that is being looked at
+	told     int    // findings that became events of their own
 	scans    [2]body
 	event    event.Event
-	found    []verdict.Verdict // what was decided about each of tx.Matches
 	done     bool
 }
 
 // body is the inspection of one direction.
 type body struct {
 	scan   *inspect.Scan
-	failed bool // its failure was judged
+	failed inspect.Outcomes // judged
 	bytes  int64
 	worst  inspect.Outcome
 }
@@ -96,7 +97,7 @@ type body struct {
 // Begin starts a transaction under the policy in force. It keeps that policy until its end.
 func (g *Gate) Begin(protocol inspect.Protocol, flow *inspect.Flow, now time.Time) *Exchange {
 	x := &Exchange{gate: g, snap: g.policy.Load()}
-	x.tx = inspect.Transaction{Protocol: protocol, Flow: flow, Begin: now, Now: now}
+	x.tx = inspect.Transaction{Protocol: protocol, Flow: flow, Begin: now, Now: now, Judge: x.judge}
 	for i := range x.scans {
 		x.scans[i].worst = inspect.Complete
 	}

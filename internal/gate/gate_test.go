@@ -288,6 +288,87 @@ func TestFailureModes(t *testing.T) {
 	}
 }
 
+// TestHarmlessFindingsHideNothing: findings that only log do not keep a later one from being judged.
+func TestHarmlessFindingsHideNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	x := r.request(t, "http://fine.test/", http.Header{})
+	script := `"` + base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\necho this is a script that is long enough\n")) + `" ; `
+	x.Data(now, inspect.RequestData, []byte(strings.Repeat(script, 3*inspect.MaxMatches)))
+	if x.Verdict().Blocks() {
+		t.Fatal("scripts only log")
+	}
+	if !x.Data(now, inspect.RequestData, eicar()).Blocks() {
+		t.Fatal("EICAR behind many findings must block")
+	}
+	x.Done(now)
+	e := r.events.Events()[0]
+	seen := false
+	for _, f := range e.Findings {
+		seen = seen || f.Detector == "eicar"
+	}
+	if last := e.Trace[len(e.Trace)-1]; !seen || last.Detector != "eicar" {
+		t.Errorf("what blocked is not in the event: %+v", e)
+	}
+}
+
+// TestEveryFailureIsJudged: an earlier failure that logs does not hide a later one that blocks.
+func TestEveryFailureIsJudged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *policy.Config) {
+		c.Failures = policy.Failures{Expansion: verdict.Log, Limit: verdict.Log}
+	})
+	deep := eicar()
+	for range 7 {
+		deep = gz(deep)
+	}
+	x := r.request(t, "http://fine.test/", http.Header{"Content-Encoding": {"gzip"}})
+	x.Data(now, inspect.RequestData, deep)
+	if x.Verdict().Blocks() {
+		t.Fatalf("nesting only logs here: %+v", x.Verdict())
+	}
+	x.Data(now, inspect.RequestData, []byte("\x1f\x8b\x08 and then no gzip"))
+	if v := x.End(now, inspect.RequestData); !v.Blocks() || v.Cause != verdict.CauseError {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestControlAndTrailers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	x := r.request(t, "http://fine.test/", http.Header{})
+	x.Message(now, inspect.RequestData)
+	x.Data(now, inspect.RequestData, []byte("an open message"))
+	if x.Control(now, inspect.RequestData, []byte("ping")).Blocks() {
+		t.Fatal("a harmless ping")
+	}
+	if !x.Control(now, inspect.RequestData, eicar()).Blocks() {
+		t.Error("EICAR in a control frame inside a message")
+	}
+	y := r.request(t, "http://fine.test/", http.Header{})
+	if y.Trailers(now, inspect.ResponseData, http.Header{"X-Sum": {"abc"}}).Blocks() || !y.Trailers(now, inspect.ResponseData, http.Header{"X-Data": {string(eicar())}}).Blocks() {
+		t.Error("trailers are not inspected")
+	}
+}
+
+// TestLyingContentEncoding: what is hidden under a coding that is unknown, wrong or doubled is found.
+func TestLyingContentEncoding(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for _, coding := range []string{"foo", "none", "gzip;q=1", "aes128gcm, gzip", "br", "identity"} {
+		x := r.request(t, "http://fine.test/", http.Header{"Content-Encoding": {coding}})
+		x.Data(now, inspect.RequestData, gz(eicar()))
+		if v := x.End(now, inspect.RequestData); !v.Blocks() || v.Cause != verdict.CauseDetector {
+			t.Errorf("gzip under %q: %+v", coding, v)
+		}
+	}
+	x := r.request(t, "http://fine.test/", http.Header{"Content-Encoding": {"gzip"}})
+	x.Data(now, inspect.RequestData, []byte(`{"f":"`+base64.StdEncoding.EncodeToString(gz(eicar()))+`"}`))
+	if v := x.End(now, inspect.RequestData); !v.Blocks() {
+		t.Errorf("base64 under gzip: %+v", v)
+	}
+}
+
 func TestAgainUnderANewPolicy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

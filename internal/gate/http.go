@@ -48,6 +48,7 @@ func (x *Exchange) Request(now time.Time, r RequestHead) verdict.Verdict {
 		return x.refuse(verdict.SafetyTarget, verdict.PlaceURL, r.Host)
 	}
 	x.url = policy.CanonicalURL(r.Scheme, r.Target, r.URL)
+	x.loose = policy.LooseURL(r.Scheme, r.Target, r.URL)
 	x.tx.Request.URL = x.url
 	// Inside a tunnel the port is that of the CONNECT, which was asked about it.
 	if secure := r.Scheme == "https" || r.Scheme == "wss"; x.tx.Flow.Authorized.IsZero() && !x.snap.Port(r.Target.Port, secure) {
@@ -91,10 +92,19 @@ func (x *Exchange) Response(now time.Time, status int, proto string, header http
 	return x.head(inspect.Response)
 }
 
-// mediaType returns the declared type, lower case without parameters.
+// mediaType returns the declared type, lower case without parameters. Of several the last counts, as for browsers (Fetch standard,
+// "extract a MIME type").
 func mediaType(h http.Header) string {
-	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	return strings.ToLower(strings.TrimSpace(t))
+	found := ""
+	for _, field := range h.Values("Content-Type") {
+		for value := range strings.SplitSeq(field, ",") {
+			essence, _, _ := strings.Cut(value, ";")
+			if essence = strings.ToLower(strings.TrimSpace(essence)); strings.Contains(essence, "/") && essence != "*/*" {
+				found = essence
+			}
+		}
+	}
+	return found
 }
 
 // content describes the body that a head announces.

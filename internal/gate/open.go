@@ -94,7 +94,7 @@ func (x *Exchange) serverName() {
 		return
 	}
 	q := x.subject(verdict.PlaceSNI)
-	q.Name, q.Addr, q.Literal, q.AllowedBy = n, netip.Addr{}, false, 0
+	q.Name, q.Addr, q.Literal, q.AllowedBy, q.Vouched = n, netip.Addr{}, false, 0, false
 	a := x.snap.Admit(&q, &x.trace)
 	x.settle(a.Verdict, stageOf(a.Verdict))
 }
@@ -130,7 +130,7 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 	snap := x.gate.policy.Load()
 	x.tx.Now = now
 	q := x.subject(verdict.PlaceConnect)
-	q.AllowedBy = 0
+	q.AllowedBy, q.Vouched = 0, false
 	if x.url != "" {
 		q.Place = verdict.PlaceURL
 	}

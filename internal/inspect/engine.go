@@ -65,6 +65,12 @@ func (o Outcome) String() string {
 	return [...]string{"error", "complete", "limit:size", "limit:ratio", "limit:depth", "timeout", "panic", "invalid"}[o&7]
 }
 
+// Outcomes is a set of outcomes: one inspection may fail in several ways, and policy may treat each differently.
+type Outcomes uint8
+
+// Has says whether o is in the set.
+func (s Outcomes) Has(o Outcome) bool { return s&(1<<o) != 0 }
+
 // Engine runs detectors. It is immutable and safe for concurrent use.
 type Engine struct {
 	detectors []Detector
@@ -124,10 +130,6 @@ func headSafely(h Header, tx *Transaction, phase Phase, report Report) (ok bool)
 func (tx *Transaction) reporter(number uint16, phase Phase, path string) Report {
 	return func(m Match) {
 		m.Detector, m.Phase, m.Path = number, phase, path
-		if len(tx.Matches) >= MaxMatches {
-			tx.Dropped++
-			return
-		}
-		tx.Matches = append(tx.Matches, m)
+		tx.book(m)
 	}
 }

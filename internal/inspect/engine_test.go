@@ -153,7 +153,7 @@ func TestOutcomes(t *testing.T) {
 		{"size", inspect.Content{}, inspect.Limits{MaxBody: 10}, []byte("12345678901"), inspect.LimitSize},
 		{"message size", inspect.Content{Message: true}, inspect.Limits{MaxMessage: 4}, []byte("12345"), inspect.LimitSize},
 		{"ratio", inspect.Content{Codings: []string{"gzip"}}, inspect.Limits{MaxRatio: 10}, bomb, inspect.LimitRatio},
-		{"ratio below", inspect.Content{}, inspect.Limits{MaxRatio: 10}, bomb, inspect.LimitRatio},
+		{"ratio of an archive", inspect.Content{}, inspect.Limits{MaxRatio: 10}, bomb, inspect.LimitSize},
 		{"depth of codings", inspect.Content{Codings: strings.Split("gzip,gzip,gzip,gzip,gzip", ",")}, inspect.Limits{}, deep, inspect.LimitDepth},
 		{"depth of files", inspect.Content{}, inspect.Limits{}, deep, inspect.LimitDepth},
 		{"broken", inspect.Content{Codings: []string{"gzip"}}, inspect.Limits{}, []byte("not gzip at all"), inspect.Failed},
@@ -196,6 +196,42 @@ func TestMatchesAreBounded(t *testing.T) {
 	tx, _ := scan(t, e, inspect.Content{}, inspect.Limits{}, []byte(strings.Repeat(one, 3*inspect.MaxMatches)))
 	if len(tx.Matches) != inspect.MaxMatches || tx.Dropped != 2*inspect.MaxMatches {
 		t.Errorf("%d matches, %d dropped", len(tx.Matches), tx.Dropped)
+	}
+}
+
+// TestEveryFindingIsJudged: findings beyond those that are kept are judged all the same, and a stricter one is kept.
+func TestEveryFindingIsJudged(t *testing.T) {
+	t.Parallel()
+	e := inspect.NewEngine([]inspect.Detector{needle{name: "n", word: word}, needle{name: "late", word: "the last word of all of them"}}, nil)
+	judged := 0
+	tx := &inspect.Transaction{Judge: func(m *inspect.Match) verdict.Verdict {
+		judged++
+		if m.Detector == 2 {
+			return verdict.Verdict{Action: verdict.Block}
+		}
+		return verdict.Verdict{Action: verdict.Log}
+	}}
+	s := e.Scan(tx, inspect.Content{}, inspect.Limits{}, nil)
+	one := `"` + base64.StdEncoding.EncodeToString([]byte(word+"\x00")) + `" `
+	s.Write([]byte(strings.Repeat(one, 3*inspect.MaxMatches)))
+	s.Write([]byte("the last word of all of them"))
+	s.Close()
+	if judged != 3*inspect.MaxMatches+1 || len(tx.Matches) != inspect.MaxMatches || tx.Matches[0].Detector != 2 {
+		t.Errorf("%d judged, %d kept, the first by detector %d", judged, len(tx.Matches), tx.Matches[0].Detector)
+	}
+}
+
+func TestOutcomesAreAllKept(t *testing.T) {
+	t.Parallel()
+	e := inspect.NewEngine([]inspect.Detector{needle{name: "n", word: word}}, nil)
+	deep := []byte(word)
+	for range 6 {
+		deep = zip(deep)
+	}
+	broken := append(zip(deep)[:40], "this is no gzip any more"...)
+	_, s := scan(t, e, inspect.Content{Codings: []string{"gzip"}}, inspect.Limits{MaxDepth: 1}, zip(zip(zip([]byte(word)))), broken)
+	if !s.Outcomes().Has(inspect.LimitDepth) || !s.Outcomes().Has(inspect.Failed) {
+		t.Errorf("outcomes %b", s.Outcomes())
 	}
 }
 

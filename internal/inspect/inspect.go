@@ -117,13 +117,33 @@ type Transaction struct {
 	Response  Head
 	Anomalies []Anomaly
 	Question  Question
-	Matches   []Match // all findings so far
-	Dropped   int     // matches beyond MaxMatches
+	Matches   []Match // findings so far; the weakest give way beyond MaxMatches
+	Dropped   int     // findings that are not among Matches
+	// Judge is asked about every finding at once, also those that are not kept; nil: nobody is asked, and the zero Verdict stands.
+	Judge func(*Match) verdict.Verdict
 }
 
 // MaxMatches bounds the findings kept for one transaction: enough for a person, small enough that hostile input cannot fill
-// memory with findings about itself.
+// memory with findings about itself. All are judged.
 const MaxMatches = 32
+
+// book has a finding judged, and keeps it: when there is no room, in place of one that was judged less strictly.
+func (tx *Transaction) book(m Match) {
+	if tx.Judge != nil {
+		m.Verdict = tx.Judge(&m)
+	}
+	if len(tx.Matches) < MaxMatches {
+		tx.Matches = append(tx.Matches, m)
+		return
+	}
+	tx.Dropped++
+	for i := range tx.Matches {
+		if m.Verdict.Stricter(tx.Matches[i].Verdict) {
+			tx.Matches[i] = m
+			return
+		}
+	}
+}
 
 // Severity grades a finding.
 type Severity uint8
@@ -162,6 +182,7 @@ type Match struct {
 	Offset     int64  // octets into the layer
 	Path       string // decoding path: "gzip > base64"; "" for the body or head as it came
 	Detail     string // what exactly, for people; may hold client bytes: escaped on output
+	Verdict    verdict.Verdict
 }
 
 // Detector finds. It never decides, is immutable, and is shared by all transactions. It implements Header or Body or both.
@@ -198,6 +219,7 @@ type Layer struct {
 	Depth    int    // 0: the body after its content codings
 	Path     string // "" at depth 0 without codings
 	Declared string // media type declared for the body, lower case without parameters; "" for none or below depth 0
+	Root     string // Declared of the body that the layer was found in, at every depth
 	Name     string // file name from Content-Disposition or the URL, "" unknown
 }
 

@@ -13,7 +13,8 @@ type layer struct {
 	scan    *Scan
 	info    Layer
 	streams []Stream
-	nest    bool // look for layers below
+	nest    bool   // look for layers below
+	undone  string // coding of the whole layer that is undone elsewhere
 	begin   []byte
 	sniffed bool
 	inner   *decode.Chain // compressed data that this layer is
@@ -49,7 +50,7 @@ func (s *Scan) layer(info Layer, nest bool) *layer {
 
 // below returns the description of a layer found inside l.
 func (l *layer) below(step string) Layer {
-	return Layer{Phase: l.info.Phase, Depth: l.info.Depth + 1, Path: join(l.info.Path, step)}
+	return Layer{Phase: l.info.Phase, Depth: l.info.Depth + 1, Path: join(l.info.Path, step), Root: l.info.Root}
 }
 
 func (l *layer) write(p []byte) {
@@ -102,6 +103,9 @@ func (l *layer) sniff(p []byte) {
 	for _, c := range compressed {
 		if bytes.HasPrefix(l.begin, []byte(c.magic)) {
 			l.sniffed = true
+			if l.undone == c.coding || l.undone == "x-"+c.coding {
+				return
+			}
 			l.openInner(c.coding, l.begin[:old])
 			return
 		}
@@ -132,7 +136,11 @@ func (l *layer) innerDone(err error) {
 	if err == nil || l.inner == nil {
 		return
 	}
-	if o := outcomeOf(err); o != Failed {
+	switch o := outcomeOf(err); o {
+	case Failed:
+	case LimitRatio: // whoever gets an archive unpacks it knowingly: that is a matter of size
+		l.scan.note(LimitSize)
+	default:
 		l.scan.note(o)
 	}
 	l.inner.Release()

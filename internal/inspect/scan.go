@@ -28,7 +28,8 @@ type Scan struct {
 	raw     *layer        // the bytes as they came, when there are codings
 	chain   *decode.Chain // nil without codings
 	top     *layer        // the decoded body
-	outcome Outcome
+	outcome Outcome       // the first that was not Complete
+	all     Outcomes
 	stopped bool // nothing more is looked at
 	spent   time.Duration
 	size    int64 // octets of top
@@ -46,25 +47,28 @@ func (e *Engine) Scan(tx *Transaction, c Content, lim Limits, off func(number ui
 }
 
 func (s *Scan) open() {
-	info := Layer{Phase: s.content.Phase, Declared: s.content.Declared, Name: s.content.Name}
-	path := ""
+	info := Layer{Phase: s.content.Phase, Declared: s.content.Declared, Root: s.content.Declared, Name: s.content.Name}
+	path, outermost := "", ""
 	for i := len(s.content.Codings) - 1; i >= 0; i-- {
-		if s.content.Codings[i] != "identity" {
-			path = join(path, s.content.Codings[i])
+		if c := s.content.Codings[i]; c != "identity" {
+			path = join(path, c)
+			if outermost == "" {
+				outermost = c
+			}
 		}
 	}
 	if path == "" {
 		s.top = s.layer(info, true)
 		return
 	}
-	// A client may ignore Content-Encoding, so the bytes are also looked at as they came.
-	s.raw = s.layer(info, false)
+	// A client may ignore Content-Encoding, or the header may lie, so the bytes are also looked at as they came.
+	s.raw = s.layer(info, true)
 	chain, err := decode.NewChain(s.content.Codings, s.decodeLimits(), s.decoded)
 	if err != nil {
 		s.fail(outcomeOf(err))
 		return
 	}
-	s.chain = chain
+	s.chain, s.raw.undone = chain, outermost
 	info.Path = path
 	s.top = s.layer(info, true)
 }
@@ -123,8 +127,11 @@ func (s *Scan) finish() {
 	s.top.close()
 }
 
-// Outcome says how complete the inspection is so far.
+// Outcome says how complete the inspection is so far: Complete, or the first thing that kept it from being so.
 func (s *Scan) Outcome() Outcome { return s.outcome }
+
+// Outcomes returns everything that kept the inspection from being complete so far.
+func (s *Scan) Outcomes() Outcomes { return s.all }
 
 // Stopped says whether the inspection gave up: nothing more is looked at.
 func (s *Scan) Stopped() bool { return s.stopped }
@@ -140,14 +147,16 @@ func (s *Scan) guard(f func()) {
 	}
 	defer func() {
 		if recover() != nil {
-			s.outcome, s.stopped = Panicked, true
+			s.note(Panicked)
+			s.stopped = true
 			return
 		}
 		if s.engine.clock == nil {
 			return
 		}
 		if s.spent += s.engine.clock().Sub(begin); s.spent > s.limits.MaxTime && !s.stopped {
-			s.outcome, s.stopped = OutOfTime, true
+			s.note(OutOfTime)
+			s.stopped = true
 		}
 	}()
 	f()
@@ -156,9 +165,7 @@ func (s *Scan) guard(f func()) {
 // fail records the first thing that kept the inspection from being complete. A coding that fails ends only the decoding: the
 // raw bytes are still looked at. A cap ends the whole.
 func (s *Scan) fail(o Outcome) {
-	if s.outcome == Complete {
-		s.outcome = o
-	}
+	s.note(o)
 	if s.chain != nil {
 		s.chain.Release()
 		s.chain = nil
@@ -170,8 +177,9 @@ func (s *Scan) fail(o Outcome) {
 	}
 }
 
-// note records an incomplete nested layer: what it hides was not seen, the rest goes on.
+// note records that something was not seen; the rest goes on.
 func (s *Scan) note(o Outcome) {
+	s.all |= 1 << o
 	if s.outcome == Complete {
 		s.outcome = o
 	}

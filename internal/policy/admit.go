@@ -21,7 +21,7 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
 	var h heard
-	if r, v := s.walk(s.rules.heads, q, &f, &h, tr); r != nil {
+	if r, v := s.walk(s.rules.heads, false, q, &f, &h, tr); r != nil {
 		a := Admission{Verdict: v, InspectOff: r.InspectOff}
 		if r.Action == RuleAllow {
 			a.AllowedBy = r.number
@@ -32,11 +32,13 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 		return Admission{Verdict: h.final(s.carried(q, &f)), AllowedBy: q.AllowedBy}
 	}
 	if v, ok := s.byStanding(q, &f, &h, tr); ok {
-		return Admission{Verdict: v}
+		return Admission{Verdict: v, Vouched: v.Action == verdict.Allow}
 	}
 	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Answer: s.cfg.Answer}
-	if v.Action == verdict.Block && s.spliced(q, &f) {
+	if v.Action == verdict.Block && q.Vouched {
 		v.Action = verdict.Allow
+	} else if r := s.spliced(q, &f); v.Action == verdict.Block && r != nil {
+		v.Action, v.Cause, v.Ref.Rule = verdict.Allow, verdict.CauseRule, r.number
 	}
 	return Admission{Verdict: h.final(s.speak(q, verdict.StageDefault, v, false, tr))}
 }
@@ -49,7 +51,7 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
 	var h heard
-	if r, v := s.walk(s.rules.types, q, &f, &h, tr); r != nil {
+	if r, v := s.walk(s.rules.types, false, q, &f, &h, tr); r != nil {
 		return v, true
 	}
 	return h.logged, h.set
@@ -75,7 +77,7 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 	f := s.facts(&about, buf[:0])
 	var h heard
 	about.Name = q.Name // rules may name both
-	if r, v := s.walk(s.rules.address, &about, &f, &h, tr); r != nil {
+	if r, v := s.walk(s.rules.address, true, &about, &f, &h, tr); r != nil {
 		return v
 	}
 	if q.AllowedBy != 0 {
@@ -126,27 +128,34 @@ func (s *Snapshot) Interception(q *Subject) Interception {
 	}
 	var buf [maxMatches]blocklists.Match
 	f := s.facts(q, buf[:0])
-	if s.spliced(q, &f) {
+	if s.spliced(q, &f) != nil {
 		return Splice
 	}
 	return s.cfg.Interception
 }
 
-func (s *Snapshot) spliced(q *Subject, f *facts) bool {
-	return slices.ContainsFunc(s.rules.splices, func(r *rule) bool { return r.matches(q, f) })
+// spliced returns the first splice rule that matches; nil when there is none.
+func (s *Snapshot) spliced(q *Subject, f *facts) *rule {
+	for _, r := range s.rules.splices {
+		if r.matches(q, f) {
+			return r
+		}
+	}
+	return nil
 }
 
-// walk asks rules in file order. It returns the first Allow or Block and its verdict; nil when there is none. Logs are heard.
-func (s *Snapshot) walk(rules []*rule, q *Subject, f *facts, h *heard, tr *verdict.Trace) (*rule, verdict.Verdict) {
+// walk asks rules in file order. behind: the subject is the address behind a name, of which rules about lists and classes speak
+// only when a list does. It returns the first Allow or Block and its verdict; nil when there is none. Logs are heard.
+func (s *Snapshot) walk(rules []*rule, behind bool, q *Subject, f *facts, h *heard, tr *verdict.Trace) (*rule, verdict.Verdict) {
 	for _, r := range rules {
 		if q.AllowedBy != 0 && r.number >= q.AllowedBy {
 			break
 		}
-		if !r.matches(q, f) {
+		if behind && !f.listed && len(r.Addresses) == 0 || !r.matches(q, f) {
 			continue
 		}
 		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe, tr)
-		if r.Action != RuleLog {
+		if r.ends() {
 			return r, v
 		}
 		h.log(v)

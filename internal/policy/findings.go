@@ -34,7 +34,7 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		v := s.ruleVerdict(r, &f)
 		v.Ref.Detector = m.Detector
 		v = s.speak(&about, verdict.StageDetectors, v, r.Observe, tr)
-		if r.Action != RuleLog {
+		if r.ends() {
 			return v
 		}
 		h.log(v)
@@ -64,8 +64,10 @@ func (s *Snapshot) Failure(q *Subject, o Outcome, tr *verdict.Trace) verdict.Ver
 	switch o {
 	case inspect.Complete:
 		return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault}
-	case inspect.LimitSize, inspect.LimitRatio, inspect.LimitDepth:
+	case inspect.LimitSize:
 		v.Action, v.Cause = s.cfg.Failures.Limit, verdict.CauseLimit
+	case inspect.LimitRatio, inspect.LimitDepth:
+		v.Action, v.Cause = s.cfg.Failures.Expansion, verdict.CauseLimit
 	case inspect.OutOfTime:
 		v.Action, v.Cause = s.cfg.Failures.Timeout, verdict.CauseTimeout
 	case inspect.Panicked:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/blocklists"
+	"weir/internal/address"
 	"weir/internal/hostname"
 	"weir/internal/identity"
 	"weir/internal/inspect"
@@ -31,7 +32,7 @@ type rule struct {
 // ruleSets are the rules by what they speak about, each in file order. A rule may stand in several.
 type ruleSets struct {
 	heads    []*rule // names, addresses, requests
-	address  []*rule // those of heads that name addresses
+	address  []*rule // those of heads that can speak about the address behind a name
 	types    []*rule // those of heads that need a content type
 	findings []*rule
 	splices  []*rule
@@ -49,7 +50,7 @@ func (sets *ruleSets) add(r *rule) {
 	sets.heads = append(sets.heads, r)
 	if len(r.ContentTypes) > 0 {
 		sets.types = append(sets.types, r)
-	} else if len(r.Addresses) > 0 {
+	} else if len(r.Addresses) > 0 || r.hasLists || r.classes != nil {
 		sets.address = append(sets.address, r)
 	}
 }
@@ -70,7 +71,7 @@ type facts struct {
 	listed  bool             // decided is set
 }
 
-// heard remembers the first Log: it ends no step, but a transaction that nothing stops is recorded under it. It is kept apart
+// heard remembers the strictest Log, the first among equals: it ends no step, but a transaction that nothing stops is recorded under it. It is kept apart
 // from facts so that neither escapes to the heap.
 type heard struct {
 	logged verdict.Verdict
@@ -78,7 +79,7 @@ type heard struct {
 }
 
 func (h *heard) log(v verdict.Verdict) {
-	if !h.set {
+	if !h.set || v.Stricter(h.logged) {
 		h.logged, h.set = v, true
 	}
 }
@@ -90,6 +91,9 @@ func (h *heard) final(v verdict.Verdict) verdict.Verdict {
 	}
 	return v
 }
+
+// ends says whether the rule ends its step: a rule that only observes never does, for trying a rule out must not weaken the others.
+func (r *rule) ends() bool { return r.Action != RuleLog && !(r.Action == RuleBlock && r.Observe) }
 
 func (r *rule) live(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
@@ -109,10 +113,26 @@ func (r *rule) matchesTarget(q *Subject, f *facts) bool {
 
 // matchesRequest checks the conditions about what is asked.
 func (r *rule) matchesRequest(q *Subject) bool {
-	return (len(r.URLs) == 0 || q.URL != "" && anyGlob(r.URLs, q.URL)) &&
+	return (len(r.URLs) == 0 || r.matchesURL(q)) &&
 		(len(r.Methods) == 0 || containsFold(r.Methods, q.Method)) &&
 		(len(r.ContentTypes) == 0 || matchesType(r.ContentTypes, q.ContentType)) &&
 		(len(r.QTypes) == 0 || q.Protocol == inspect.DNS && slices.Contains(r.QTypes, q.QType))
+}
+
+// matchesURL: where servers may read a URL in two ways, what stops holds for either, what lets through only for both.
+func (r *rule) matchesURL(q *Subject) bool {
+	if q.URL == "" {
+		return false
+	}
+	strict := anyGlob(r.URLs, q.URL)
+	if q.LooseURL == "" {
+		return strict
+	}
+	loose := anyGlob(r.URLs, q.LooseURL)
+	if r.Action == RuleAllow {
+		return strict && loose
+	}
+	return strict || loose
 }
 
 func (r *rule) matchesName(n hostname.Name) bool {
@@ -140,7 +160,11 @@ func (r *rule) matchesLists(f *facts) bool {
 }
 
 func (r *rule) matchesAddress(q *Subject) bool {
-	return q.Addr.IsValid() && slices.ContainsFunc(r.Addresses, func(p netip.Prefix) bool { return p.Contains(q.Addr) })
+	if !q.Addr.IsValid() {
+		return false
+	}
+	inner := address.Unwrap(q.Addr)
+	return slices.ContainsFunc(r.Addresses, func(p netip.Prefix) bool { return p.Contains(q.Addr) || p.Contains(inner) })
 }
 
 func (r *rule) matchesFinding(m *inspect.Match) bool {

@@ -74,7 +74,11 @@ type Internal struct {
 
 // Failures says what a cap or a failed inspection does: Block or Log (let through, recorded). The zero value blocks.
 type Failures struct {
-	Limit, Error, Timeout, Panic verdict.Action
+	Limit     verdict.Action // more octets than are inspected
+	Expansion verdict.Action // content that expands or nests beyond its caps: a bomb, or a hiding place
+	Error     verdict.Action // an unknown or broken coding
+	Timeout   verdict.Action
+	Panic     verdict.Action
 }
 
 // Config is everything that a Snapshot is compiled from, besides the lists.
@@ -107,6 +111,7 @@ type Subject struct {
 	Name        hostname.Name
 	Addr        netip.Addr
 	URL         string // canonical, see [CanonicalURL]; "" when not known
+	LooseURL    string // the same read as leniently as some servers do, where that differs; see [LooseURL]
 	Method      string
 	ContentType string // lower case, without parameters
 	QType       uint16
@@ -114,6 +119,8 @@ type Subject struct {
 	// AllowedBy is the number of the rule that allowed the name which led to this subject, 0 for none: then lists and reputation
 	// are skipped, and only rules before that one speak.
 	AllowedBy uint16
+	// Vouched says that a list allowed the name which led to this subject: the default does not block it.
+	Vouched bool
 }
 
 func (q *Subject) text() string {
@@ -132,6 +139,7 @@ func (q *Subject) text() string {
 type Admission struct {
 	verdict.Verdict
 	AllowedBy  uint16 // the allow rule that spoke, for what the name leads to; 0 none
+	Vouched    bool   // an allow list spoke, for what the name leads to
 	InspectOff bool   // the rule also turns detectors off
 }
 

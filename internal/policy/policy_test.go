@@ -293,6 +293,111 @@ func TestAllowCarriesToWhatTheNameLeadsTo(t *testing.T) {
 	}
 }
 
+// TestObservedRuleWeakensNothing: a rule on trial never ends the search.
+func TestObservedRuleWeakensNothing(t *testing.T) {
+	t.Parallel()
+	set := lists(t, listed{blocklists.List{Name: "bad"}, []string{"evil.test"}})
+	cfg := config(t)
+	cfg.Rules = []policy.Rule{
+		{Name: "trial", Names: []string{".test"}, Action: policy.RuleBlock, Observe: true},
+		{Name: "real", Names: []string{"real.test"}, Action: policy.RuleBlock},
+	}
+	s := compile(t, cfg, set)
+	for name, want := range map[string]verdict.Action{"evil.test": verdict.Block, "real.test": verdict.Block, "other.test": verdict.Log} {
+		q := subject(name)
+		if a := s.Admit(&q, nil); a.Action != want || want == verdict.Log && !a.Observed {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
+// TestRulesAboutListsSpeakOfAddresses: where a name leads to is judged by rules that ask for lists, categories and classes too, and
+// the entry cited is that of the address.
+func TestRulesAboutListsSpeakOfAddresses(t *testing.T) {
+	t.Parallel()
+	set := lists(t,
+		listed{blocklists.List{Name: "names"}, []string{"a.test", "b.test", "c.test"}},
+		listed{blocklists.List{Name: "ips", Class: blocklists.ClassUntrusted, Category: "scan"}, []string{"9.9.9.0/24"}})
+	for _, r := range []policy.Rule{
+		{Name: "r", Lists: []string{"ips"}}, {Name: "r", Categories: []string{"scan"}}, {Name: "r", Classes: []verdict.Class{verdict.ClassUntrusted}},
+	} {
+		cfg := config(t)
+		cfg.Rules = []policy.Rule{r, {Name: "unknown", Classes: []verdict.Class{verdict.ClassUnknown}, Names: []string{"never.test"}}}
+		s := compile(t, cfg, set)
+		q := subject("fine.test")
+		q.Addr = netip.MustParseAddr("9.9.9.9")
+		v := s.AdmitAddress(&q, nil)
+		if about := s.Explain(v); !v.Blocks() || about.Rule != "r" || about.ListEntry != "9.9.9.0/24" || about.ListLine != 1 {
+			t.Errorf("%+v: %+v %+v", r, v, about)
+		}
+		q.Addr = netip.MustParseAddr("8.8.8.8")
+		if v := s.AdmitAddress(&q, nil); v.Blocks() {
+			t.Errorf("%+v: an address on no list: %+v", r, v)
+		}
+	}
+}
+
+func TestAddressRulesSeeThroughEmbedding(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Rules = []policy.Rule{{Name: "net", Addresses: prefixes("9.9.9.0/24"), Action: policy.RuleBlock}}
+	s := compile(t, cfg, nil)
+	for _, addr := range []string{"9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::909:909", "2002:909:909::1"} {
+		q := literal(addr)
+		if a := s.Admit(&q, nil); !a.Blocks() {
+			t.Errorf("%s: %+v", addr, a)
+		}
+	}
+}
+
+// TestAllowListUnderDefaultBlock: what an allowed name leads to is not stopped by the default, but by lists and rules.
+func TestAllowListUnderDefaultBlock(t *testing.T) {
+	t.Parallel()
+	set := lists(t, listed{blocklists.List{Name: "ok", Class: blocklists.ClassKnown, Action: blocklists.ActionAllow, GrantAllow: true}, []string{"ok.test"}},
+		listed{blocklists.List{Name: "bad"}, []string{"evil.test"}})
+	cfg := config(t)
+	cfg.Default = verdict.Block
+	s := compile(t, cfg, set)
+	q := subject("ok.test")
+	a := s.Admit(&q, nil)
+	if a.Blocks() || !a.Vouched {
+		t.Fatalf("%+v", a)
+	}
+	for name, blocked := range map[string]bool{"cdn.test": false, "evil.test": true} {
+		q := subject(name)
+		q.Vouched = a.Vouched
+		if a := s.Admit(&q, nil); a.Blocks() != blocked {
+			t.Errorf("%s behind ok.test: %+v", name, a)
+		}
+	}
+}
+
+func TestURLsThatServersReadInTwoWays(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Rules = []policy.Rule{
+		{Name: "stop", URLs: []string{"http://x.test/secret/*"}, Action: policy.RuleBlock},
+		{Name: "let", URLs: []string{"http://x.test/ok/*"}, Action: policy.RuleAllow},
+	}
+	cfg.Default = verdict.Block
+	s := compile(t, cfg, nil)
+	for path, want := range map[string]string{
+		"/secret/a": "stop", "/secret%2fa": "stop", "/secret%252fa": "stop", "/x/..%2fsecret/a": "stop", "/x/..;/secret/a": "stop", "/secret%5ca": "stop",
+		"/ok/a": "let", "/ok/..%2fe": "", "/ok%2fa": "", "/ok/a%20b": "let",
+	} {
+		u, err := url.Parse("http://x.test" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := hostname.Authority{Name: hostname.MustParse("x.test"), Port: 80}
+		q := post(subject("x.test"), policy.CanonicalURL("http", target, u))
+		q.LooseURL = policy.LooseURL("http", target, u)
+		if got := s.Explain(s.Admit(&q, nil).Verdict).Rule; got != want {
+			t.Errorf("%s (%s, %s): rule %q, want %q", path, q.URL, q.LooseURL, got, want)
+		}
+	}
+}
+
 func TestFindings(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)

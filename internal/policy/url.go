@@ -37,6 +37,30 @@ func CanonicalURL(scheme string, target hostname.Authority, u *url.URL) string {
 	return b.String()
 }
 
+// LooseURL spells a URL as the most lenient servers read its path: escapes undone twice, backslashes as slashes, parameters behind
+// a semicolon cut from each segment, then dot segments removed. "" when that is the canonical spelling.
+func LooseURL(scheme string, target hostname.Authority, u *url.URL) string {
+	path := u.EscapedPath()
+	if !strings.ContainsAny(path, "%\\;") {
+		return ""
+	}
+	for range 2 {
+		if decoded, err := url.PathUnescape(path); err == nil {
+			path = decoded
+		}
+	}
+	path = strings.ReplaceAll(path, "\\", "/")
+	segments := strings.Split(path, "/")
+	for i := range segments {
+		segments[i], _, _ = strings.Cut(segments[i], ";")
+	}
+	loose := CanonicalURL(scheme, target, &url.URL{Path: strings.Join(segments, "/"), RawQuery: u.RawQuery})
+	if loose == CanonicalURL(scheme, target, u) {
+		return ""
+	}
+	return loose
+}
+
 func writePath(b *strings.Builder, escaped string) {
 	var out []string
 	last := ""

@@ -75,6 +75,9 @@ func (t *Trace) Add(s Step) {
 	}
 	if len(t.Steps) >= MaxSteps {
 		t.Dropped++
+		if last := &t.Steps[MaxSteps-1]; s.Verdict.Stricter(last.Verdict) {
+			*last = s // what decided must be seen
+		}
 		return
 	}
 	t.Steps = append(t.Steps, s)

@@ -104,7 +104,6 @@ type Ref struct {
 	Detector uint16
 	Safety   Safety
 	Entry    uint32
-	Line     uint32 // the entry's line in its list
 }
 
 // AnswerKind says how a Block speaks to the client.
