@@ -29,6 +29,10 @@ const (
 	DefaultMaxDepth  = 4        // nobody lists more than two in earnest
 )
 
+// memoryBudget bounds the windows of one chain together, in bytes: two codings with large windows, which is more than anybody
+// serves in earnest. The windows are taken as the largest that the coding may declare, for a peer may declare what he likes.
+const memoryBudget = 24 << 20
+
 // ratioFree is the output up to which no ratio is computed: small repetitive
 // bodies compress very well.
 const ratioFree = 64 << 10
@@ -82,45 +86,48 @@ type layer struct {
 // NewChain makes a chain for codings in the order of Content-Encoding: the
 // last one listed is undone first. identity is skipped; an empty list passes
 // everything through. Errors: ErrUnknownCoding (the Error names the coding),
-// ErrDepthLimit. Release must be called when the chain is no longer needed.
+// ErrDepthLimit for more codings than MaxDepth or windows of more than 24 MiB
+// together (br 16 MiB, zstd 8 MiB, gzip and deflate 0.1 MiB). Windows are
+// allocated when the stream asks for them, no sooner. Release must be called
+// when the chain is no longer needed.
 // The slice given to sink is valid only during the call; an error from sink
 // stops the chain and is returned by Write as it is.
 func NewChain(codings []string, lim Limits, sink func([]byte) error) (*Chain, error) {
 	c := &Chain{limits: lim.withDefaults(), sink: sink}
+	memory := 0
 	for i := len(codings) - 1; i >= 0; i-- {
 		name := strings.ToLower(codings[i])
 		if name == "identity" {
 			continue
 		}
-		if len(c.layers) == c.limits.MaxDepth {
-			c.Release()
-			return nil, &Error{Kind: ErrDepthLimit, Coding: codings[i], Layer: len(c.layers)}
-		}
-		dec := newDecoder(name)
+		n := len(c.layers)
+		dec, window := newDecoder(name)
 		if dec == nil {
-			n := len(c.layers)
-			c.Release()
 			return nil, &Error{Kind: ErrUnknownCoding, Coding: codings[i], Layer: n}
 		}
-		l := &layer{dec: dec, coding: name, index: len(c.layers), chain: c}
+		if memory += window; n == c.limits.MaxDepth || memory > memoryBudget {
+			return nil, &Error{Kind: ErrDepthLimit, Coding: codings[i], Layer: n}
+		}
+		l := &layer{dec: dec, coding: name, index: n, chain: c}
 		l.emitFn = l.emit
 		c.layers = append(c.layers, l)
 	}
 	return c, nil
 }
 
-func newDecoder(name string) decoder {
+// newDecoder returns a decoder that holds nothing yet, and the most that its window may need, in bytes; nil for an unknown name.
+func newDecoder(name string) (d decoder, window int) {
 	switch name {
 	case "gzip", "x-gzip":
-		return newGzip()
+		return newGzip(), inflateMemory
 	case "deflate":
-		return newDeflate()
+		return newDeflate(), inflateMemory
 	case "br":
-		return newBrotli()
+		return &brotliDecoder{}, brotliWindow
 	case "zstd":
-		return newZstd()
+		return newZstd(), zstdWindow
 	}
-	return nil
+	return nil, 0
 }
 
 // Write decodes p and gives the result to the sink before it returns. Errors

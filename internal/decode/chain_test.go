@@ -287,11 +287,11 @@ func TestReleaseStopsCoroutines(t *testing.T) {
 	for _, coding := range []string{"gzip", "deflate", "br", "zstd"} {
 		enc := encode(t, coding, text(3000))
 		for _, n := range []int{0, 5, len(enc) / 2, len(enc)} {
-			c, err := decode.NewChain([]string{coding, coding}, decode.Limits{}, func([]byte) error { return nil })
+			c, err := decode.NewChain([]string{coding, "gzip"}, decode.Limits{}, func([]byte) error { return nil })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Write(encode(t, coding, enc)[:n]); err != nil {
+			if err := c.Write(encode(t, "gzip", enc)[:n]); err != nil {
 				t.Fatal(err)
 			}
 			c.Release()

@@ -18,6 +18,9 @@ var (
 	errChecksum = errors.New("checksum or length differs")
 )
 
+// inflateMemory is what one decoder of DEFLATE needs, in bytes, rounded up.
+const inflateMemory = 100 << 10
+
 // inflaters keeps decoders of 75 KiB between bodies; a cache, not state.
 var inflaters = sync.Pool{New: func() any { return new(inflate.Decoder) }}
 
@@ -47,13 +50,13 @@ const (
 	flagExtra     = 1 << 2
 	flagName      = 1 << 3
 	flagComment   = 1 << 4
-	flagReserved  = 0xe0
 )
 
 // gzipDecoder decodes any number of members. What follows a member and does
-// not begin with the magic bytes is trailing data.
+// not begin with the magic bytes is trailing data. Reserved flags are ignored:
+// RFC 1952 section 2.3.1.2 asks to refuse them, but some clients do not.
 type gzipDecoder struct {
-	inf     *inflate.Decoder
+	inf     *inflate.Decoder // nil outside bodies
 	step    gzipStep
 	flags   byte
 	members int
@@ -69,7 +72,7 @@ type gzipDecoder struct {
 var _ decoder = (*gzipDecoder)(nil)
 
 func newGzip() *gzipDecoder {
-	g := &gzipDecoder{inf: getInflater(), crc: crc32.NewIEEE()}
+	g := &gzipDecoder{crc: crc32.NewIEEE()}
 	g.tee = func(p []byte) error {
 		_, _ = g.crc.Write(p) // hashes do not fail
 		g.size += uint32(len(p))
@@ -136,9 +139,13 @@ func (g *gzipDecoder) advance(p []byte) (int, error) {
 		}
 		return n, nil
 	case gzBody:
+		if g.inf == nil {
+			g.inf = getInflater()
+		}
 		n, err := g.inf.Feed(p, g.tee)
 		if err == io.EOF {
 			g.step, err = gzTrailer, nil
+			g.release()
 		}
 		return n, err
 	case gzTrailer:
@@ -182,7 +189,7 @@ func (g *gzipDecoder) magic(p []byte) (int, error) {
 		}
 		return n, errHeader
 	}
-	if seen == 3 && g.hdr[2] != 8 || seen == 4 && g.hdr[3]&flagReserved != 0 {
+	if seen == 3 && g.hdr[2] != 8 {
 		return n, errHeader
 	}
 	if ok {
@@ -219,7 +226,6 @@ func (g *gzipDecoder) trailer(p []byte) (int, error) {
 	g.members++
 	g.step, g.size = gzMagic, 0
 	g.crc.Reset()
-	g.inf.Reset(false)
 	return n, nil
 }
 
@@ -231,7 +237,7 @@ const maxReplay = 1 << 10
 // stream that some servers send. As browsers and curl do, it takes zlib first
 // and starts over with raw when that fails before any output.
 type deflateDecoder struct {
-	inf    *inflate.Decoder
+	inf    *inflate.Decoder // nil before and behind the body
 	raw    bool
 	hdr    [4]byte
 	nhdr   int
@@ -248,7 +254,7 @@ type deflateDecoder struct {
 var _ decoder = (*deflateDecoder)(nil)
 
 func newDeflate() *deflateDecoder {
-	d := &deflateDecoder{inf: getInflater(), sum: adler32.New(), replay: make([]byte, 0, 64)}
+	d := &deflateDecoder{sum: adler32.New(), replay: make([]byte, 0, 64)}
 	d.tee = func(p []byte) error {
 		d.replay = nil
 		if !d.raw {
@@ -308,7 +314,7 @@ func (d *deflateDecoder) feed(p []byte, out func([]byte) error) error {
 func (d *deflateDecoder) restart(out func([]byte) error) error {
 	p := d.replay
 	d.raw, d.replay, d.inTail, d.done, d.extra, d.out = true, nil, false, false, false, out
-	d.inf.Reset(false)
+	d.release()
 	return d.body(p)
 }
 
@@ -333,12 +339,16 @@ func (d *deflateDecoder) zlib(p []byte) error {
 
 func (d *deflateDecoder) body(p []byte) error {
 	if !d.inTail && !d.done {
+		if d.inf == nil {
+			d.inf = getInflater()
+		}
 		n, err := d.inf.Feed(p, d.tee)
 		if err != nil && err != io.EOF {
 			return err
 		}
 		if err == io.EOF {
 			d.done, d.inTail = d.raw, !d.raw
+			d.release() // restart takes another
 		}
 		p = p[n:]
 	}

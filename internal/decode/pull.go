@@ -1,10 +1,10 @@
 package decode
 
 import (
-	"errors"
 	"io"
 	"iter"
 	"sync"
+	"weak"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
@@ -86,10 +86,16 @@ func (p *pull) release() {
 	p.ended, p.err = true, ErrReleased
 }
 
-// brotliDecoder is RFC 7932. Its window can be 16 MiB and is allocated only as
-// far as the stream uses it; large-window streams are refused.
+// brotliWindow is the largest window of RFC 7932 section 9.1, in bytes; large-window streams are refused.
+const brotliWindow = 16 << 20
+
+// brotliDecoder is RFC 7932. The library allocates the window as far as the
+// blocks of the stream declare to use it, and the decoder is dropped where the
+// stream ends.
 type brotliDecoder struct {
-	pull
+	r        *brotli.Reader // nil before the first byte and behind the end
+	src      starved
+	ended    bool
 	trailing bool
 }
 
@@ -98,57 +104,98 @@ var _ decoder = (*brotliDecoder)(nil)
 // brotliExcess is how the library reports bytes behind the end; it exports no value for it.
 const brotliExcess = "brotli: excessive input"
 
-func newBrotli() *brotliDecoder {
-	d := &brotliDecoder{}
-	d.start = func(src io.Reader, out func([]byte) error) error {
-		r := brotli.NewReader(src)
-		buf := make([]byte, 16<<10)
-		for {
-			n, err := r.Read(buf)
-			if n > 0 {
-				if serr := out(buf[:n]); serr != nil {
-					return serr
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
+// starved gives the bytes there are and then io.EOF, until there are more. The
+// brotli library passes an EOF on, as io.ErrUnexpectedEOF when the stream is
+// not at its end, and then reads on as if nothing had happened; so it is fed
+// without a coroutine.
+type starved struct{ p []byte }
+
+var _ io.Reader = (*starved)(nil)
+
+// Read implements [io.Reader].
+func (s *starved) Read(b []byte) (int, error) {
+	if len(s.p) == 0 {
+		return 0, io.EOF
 	}
-	return d
+	n := copy(b, s.p)
+	s.p = s.p[n:]
+	return n, nil
 }
+
+// brotliOut is how many decoded bytes are taken at once.
+const brotliOut = 16 << 10
+
+var brotliBuffers = sync.Pool{New: func() any { return new([brotliOut]byte) }}
 
 func (d *brotliDecoder) feed(p []byte, out func([]byte) error) error {
-	if d.trailing {
+	if d.ended {
+		d.trailing = d.trailing || len(p) > 0
 		return nil
 	}
-	err := d.pull.feed(p, out)
-	if err != nil && err.Error() == brotliExcess {
-		d.trailing = true
-		return nil
+	d.src.p = p
+	if d.r == nil {
+		d.r = brotli.NewReader(&d.src)
 	}
-	return err
+	buf, _ := brotliBuffers.Get().(*[brotliOut]byte)
+	defer brotliBuffers.Put(buf)
+	for {
+		n, err := d.r.Read(buf[:])
+		if n > 0 {
+			if serr := out(buf[:n]); serr != nil {
+				return serr
+			}
+		}
+		switch {
+		case err == nil:
+		case err == io.ErrUnexpectedEOF: // the input is used up
+			return nil
+		case err == io.EOF:
+			d.end(false)
+			return nil
+		case err.Error() == brotliExcess:
+			d.end(true)
+			return nil
+		default:
+			return err
+		}
+	}
 }
 
-func (d *brotliDecoder) close(out func([]byte) error) error {
-	if d.trailing {
+func (d *brotliDecoder) end(trailing bool) {
+	d.ended, d.trailing = true, trailing
+	d.release()
+}
+
+func (d *brotliDecoder) close(func([]byte) error) error {
+	switch {
+	case d.trailing:
 		return ErrTrailing
-	}
-	err := d.finish(out)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	case !d.ended:
 		return ErrTruncated
 	}
-	if err == io.EOF {
-		return nil
-	}
-	return err
+	return nil
 }
+
+func (d *brotliDecoder) release() { d.r = nil }
 
 // zstdWindow is the largest window a decoder of web content has to support
 // and browsers accept (RFC 8878 section 3.1.1.1.2, RFC 9659).
 const zstdWindow = 8 << 20
 
-var zstdReaders sync.Pool // of *zstd.Decoder without goroutines; a cache, not state
+// zstdReaders keeps decoders without goroutines, with their windows; a cache, not state. Its pointers are weak: the next
+// collection takes what has been released, but until then streams that declare much and hold little do not make us allocate
+// and clear a window for each.
+var zstdReaders sync.Pool // of weak.Pointer[zstd.Decoder]
+
+func getZstd() (*zstd.Decoder, error) {
+	if w, ok := zstdReaders.Get().(weak.Pointer[zstd.Decoder]); ok {
+		if r := w.Value(); r != nil {
+			return r, nil
+		}
+	}
+	// One decoder, no goroutines; decoded size is limited by the layer.
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
+}
 
 // zstdDecoder is RFC 8878 without dictionaries. Frames are walked first: see
 // zstdFrames.
@@ -162,22 +209,16 @@ var _ decoder = (*zstdDecoder)(nil)
 func newZstd() *zstdDecoder {
 	d := &zstdDecoder{}
 	d.start = func(src io.Reader, out func([]byte) error) error {
-		r, ok := zstdReaders.Get().(*zstd.Decoder)
-		if !ok {
-			var err error
-			// One decoder, no goroutines; decoded size is limited by the layer.
-			r, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-				zstd.WithDecoderMaxWindow(zstdWindow))
-			if err != nil {
-				return err
-			}
+		r, err := getZstd()
+		if err != nil {
+			return err
 		}
-		err := r.Reset(src)
+		err = r.Reset(src)
 		if err == nil {
 			_, err = r.WriteTo(writerFunc(out))
 		}
 		if r.Reset(nil) == nil {
-			zstdReaders.Put(r)
+			zstdReaders.Put(weak.Make(r))
 		}
 		return err
 	}
