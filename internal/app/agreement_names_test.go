@@ -130,12 +130,16 @@ func (w *world) ask(client, name string, inDNS, inHTTP want) []agreementCase {
 func (w *world) nameCases() (out []agreementCase) {
 	for _, n := range namesTable() {
 		if n.name == "bank.test" && w.mode.fallback == "block" {
-			// What a rule splices is allowed by it, whatever the default; the trace says default all the same.
-			for _, c := range w.ask(adult, n.name, n.want, n.want) {
+			// What a rule splices is allowed by it, whatever the default.
+			spliced := byRule("allow", "bank")
+			for _, c := range w.ask(adult, n.name, spliced, spliced) {
 				c.exact = true
 				out = append(out, c)
 			}
 			continue
+		}
+		if n.name == "watched.test" && w.mode.fallback == "block" {
+			n.want = allowed // a rule on trial ends nothing: the default speaks
 		}
 		out = append(out, w.ask(adult, n.name, n.want, n.want)...)
 	}

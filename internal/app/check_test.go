@@ -99,7 +99,7 @@ default: block
 `)
 	for _, c := range []struct{ target, verdict, would, rule string }{
 		{"a.games.test", "log", "block", "no-games"},
-		{"https://bank.test/", "allow", "", ""},
+		{"https://bank.test/", "allow", "", "bank"},
 		{"other.test", "log", "block", ""},
 		{"https://shop.test/", "log", "block", ""},
 	} {
