@@ -13,7 +13,8 @@ const (
 	// alphabet decodes shifted, and the needles of the signatures cover that.
 	Base64Run RunKind = iota
 	// HexRun is pairs of hexadecimal digits in either case, each optionally
-	// after \x or 0x, with white space, commas or colons between pairs.
+	// after \x, 0x or %, with white space, commas, colons or dashes between
+	// pairs.
 	HexRun
 )
 
@@ -62,13 +63,25 @@ type TextRuns struct {
 // NewTextRuns makes a finder. minRun is the least number of alphabet
 // characters; 0 takes the default of the kind, and more than 256 is cut to 256.
 func NewTextRuns(kind RunKind, minRun int, sink RunSink) *TextRuns {
-	if minRun <= 0 {
-		minRun = DefaultMinBase64
-		if kind == HexRun {
-			minRun = DefaultMinHex
-		}
+	return &TextRuns{kind: kind, minRun: leastRun(kind, minRun), sink: sink}
+}
+
+func leastRun(kind RunKind, minRun int) int {
+	switch {
+	case minRun > 0:
+		return min(minRun, maxMinRun)
+	case kind == HexRun:
+		return DefaultMinHex
 	}
-	return &TextRuns{kind: kind, minRun: min(minRun, maxMinRun), sink: sink}
+	return DefaultMinBase64
+}
+
+// HasRun says whether p, a whole text, may hold a run that NewTextRuns with the same kind and minRun would deliver. false is
+// certain and costs a look at a few bytes; true is not. It does not allocate.
+func HasRun(kind RunKind, minRun int, p []byte) bool {
+	n := leastRun(kind, minRun)
+	i, _ := skipStops(kind, n, p, 0, 0)
+	return i+n <= len(p)
 }
 
 // Write looks at more text.
@@ -86,30 +99,41 @@ func (t *TextRuns) Write(p []byte) {
 	t.flush()
 }
 
-// skip returns the next place at which a run may begin that is long enough, or where p has too little left to tell. Every run
-// covers minRun bytes without a stop, so looking at each window from its end leaps over most of what is no run.
+// skip returns the next place at which a run may begin that is long enough, or where p has too little left to tell.
 func (t *TextRuns) skip(p []byte, i, clean int) (at, cleanTo int) {
+	return skipStops(t.kind, t.minRun, p, i, clean)
+}
+
+// skipStops returns the first place at or behind i with n bytes and no stop among them, or where p has less than n bytes left;
+// up to clean there are none. Every run covers n bytes without a stop, so looking at each window from its end leaps over most
+// of what is no run.
+func skipStops(kind RunKind, n int, p []byte, i, clean int) (at, cleanTo int) {
 	stops := &base64Stop
-	if t.kind == HexRun {
+	if kind == HexRun {
 		stops = &hexStop
 	}
 next:
-	for i+t.minRun <= len(p) {
-		for j := i + t.minRun - 1; j >= max(i, clean); j-- {
+	for i+n <= len(p) {
+		for j := i + n - 1; j >= max(i, clean); j-- {
 			if stops[p[j]] {
 				i = j + 1
 				continue next
 			}
 		}
-		return i, i + t.minRun
+		return i, i + n
 	}
 	return i, clean
 }
 
-// step looks at one byte, or at several groups of a base64 run at once, and returns how many.
+// step looks at one byte, or at several groups or pairs of an open run at once, and returns how many.
 func (t *TextRuns) step(p []byte, at int64) int {
 	switch {
 	case t.kind == HexRun:
+		if t.nacc == 0 && t.open && t.esc == hexAny {
+			if n := t.pairs(p); n > 0 {
+				return n
+			}
+		}
 		t.hex(p[0], at)
 	case t.esc != escNone:
 		t.escape(p[0], at)
@@ -138,6 +162,30 @@ func (t *TextRuns) groups(p []byte) (n int) {
 		t.out[t.n], t.out[t.n+1], t.out[t.n+2] = byte(v>>16), byte(v>>8), byte(v)
 		t.n += 3
 		t.digits += 4
+	}
+	return n
+}
+
+// pairs decodes whole pairs of digits at the start of p and returns how many bytes they took.
+func (t *TextRuns) pairs(p []byte) (n int) {
+	for len(p) >= 2 {
+		if t.n == len(t.out) {
+			t.flush()
+		}
+		room := t.out[t.n:min(len(t.out), t.n+len(p)/2)]
+		k := 0
+		for k < len(room) {
+			hi, lo := hexValue[p[2*k]], hexValue[p[2*k+1]]
+			if hi|lo > 15 {
+				break
+			}
+			room[k] = hi<<4 | lo
+			k++
+		}
+		n, p, t.n, t.digits = n+2*k, p[2*k:], t.n+k, t.digits+2*k
+		if k < len(room) {
+			break
+		}
 	}
 	return n
 }
@@ -177,7 +225,7 @@ func stopTables() (b64, hex [256]bool) {
 	for i := range b64 {
 		c := byte(i)
 		b64[i] = base64Value[c] == 0xff && c != '\r' && c != '\n' && c != '\\' && c != '%'
-		hex[i] = hexValue[c] == 0xff && c != 'x' && c != '\\' && !separatesHex(c)
+		hex[i] = hexValue[c] == 0xff && c != 'x' && c != '\\' && c != '%' && !separatesHex(c)
 	}
 	return b64, hex
 }
@@ -276,7 +324,7 @@ const (
 	hexAny    uint8 = iota // a digit or a separator
 	hexSlash               // after a backslash: x
 	hexZero                // after 0 at the start of a pair: a digit, or x of 0x
-	hexPrefix              // after \x or 0x: a digit
+	hexPrefix              // after \x, 0x or %: a digit
 )
 
 func (t *TextRuns) hex(c byte, at int64) {
@@ -301,17 +349,20 @@ func (t *TextRuns) hex(c byte, at int64) {
 // separator keeps the run, everything else ends it.
 func (t *TextRuns) hexBetween(c byte) {
 	between := t.digits > 0 && t.nacc == 0 && t.esc == hexAny
-	if !between || c != '\\' && !separatesHex(c) {
+	if !between || c != '\\' && c != '%' && !separatesHex(c) {
 		t.end()
 	}
-	if c == '\\' {
+	switch c {
+	case '\\':
 		t.esc = hexSlash
+	case '%':
+		t.esc = hexPrefix
 	}
 }
 
 func separatesHex(c byte) bool {
 	switch c {
-	case ' ', '\t', '\r', '\n', ',', ':':
+	case ' ', '\t', '\r', '\n', ',', ':', '-':
 		return true
 	}
 	return false

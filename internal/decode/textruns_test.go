@@ -79,6 +79,10 @@ func TestTextRuns(t *testing.T) {
 		{"backslash x", hexa, `"` + pairs(`\x`, "") + `"`, []string{"3:" + q}},
 		{"0x list", hexa, "[" + pairs("0x", ", ") + "]", []string{"3:" + q}},
 		{"colons", hexa, pairs("", ":"), []string{"0:" + q}},
+		{"dashes", hexa, "x " + strings.ToUpper(pairs("", "-")), []string{"2:" + q}},
+		{"percent signs", hexa, "a=" + pairs("%", "") + "&b=%41%4", []string{"3:" + q}},
+		{"long", hexa, hx + hx[:9] + "-" + hx, []string{fmt.Sprintf("0:%q", append(slices.Clone(secret), secret[:4]...)), fmt.Sprintf("%d:%s", len(hx)+10, q)}},
+		{"no percent inside a pair", hexa, strings.Repeat("4", 21) + "%" + strings.Repeat("4", 21), nil},
 		{"dump lines", hexa, pairs("", " ")[:47] + "\r\n" + pairs("", " ")[48:], []string{"0:" + q}},
 		{"too short", hexa, "deadbeefdeadbeefdeadbeefdeadbee", nil},
 	}
@@ -91,6 +95,35 @@ func TestTextRuns(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHasRun: false only for texts without runs, and for most of them.
+func TestHasRun(t *testing.T) {
+	const digits = "0123456789abcdef0123456789abcdef01234567"
+	for _, c := range []struct {
+		name     string
+		in       string
+		b64, hex bool
+	}{
+		{"empty", "", false, false},
+		{"short", digits[1:], false, false},
+		{"just as long", digits, true, true},
+		{"behind words", strings.Repeat("some words; ", 30) + digits, true, true},
+		{"cut by a quote", digits[:39] + `"` + digits[1:], false, false},
+		{"base64", digits[1:] + "Z", true, false},
+		{"dashes", strings.Repeat("4D-", 40), true, true},
+		{"binary", strings.Repeat("\x00\x01\xff", 50), false, false},
+	} {
+		for kind, want := range map[decode.RunKind]bool{decode.Base64Run: c.b64, decode.HexRun: c.hex} {
+			if got := decode.HasRun(kind, 40, []byte(c.in)); got != want {
+				t.Errorf("%s, kind %d: %v, want %v", c.name, kind, got, want)
+			}
+		}
+	}
+	long := []byte(strings.Repeat("some words; ", 30) + digits)
+	if n := testing.AllocsPerRun(20, func() { decode.HasRun(decode.HexRun, 0, long) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
@@ -115,12 +148,16 @@ func (c *counter) EndRun()                        {}
 func FuzzTextRuns(f *testing.F) {
 	f.Add("aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=", uint8(1))
 	f.Add(`\x41\x42 0x41,0x4100x41 \n\u002b%2f`, uint8(2))
+	f.Add(`4D-5A-90-00 %4d%5A%%41 41424344454647484950515253545556575859-60`, uint8(3))
 	f.Fuzz(func(t *testing.T, s string, cut uint8) {
 		for _, kind := range []decode.RunKind{decode.Base64Run, decode.HexRun} {
 			want := find(kind, 4, []byte(s))
 			got := find(kind, 4, slices.Collect(slices.Chunk([]byte(s), int(cut)+1))...)
 			if !slices.Equal(got, want) {
 				t.Fatalf("kind %d: %v, whole %v", kind, got, want)
+			}
+			if len(want) > 0 && !decode.HasRun(kind, 4, []byte(s)) {
+				t.Fatalf("kind %d: HasRun denies %v", kind, want)
 			}
 		}
 		plain := []byte(s)
@@ -130,9 +167,11 @@ func FuzzTextRuns(f *testing.F) {
 		for kind, enc := range map[decode.RunKind]string{
 			decode.Base64Run: base64.StdEncoding.EncodeToString(plain), decode.HexRun: hex.EncodeToString(plain),
 		} {
-			got := find(kind, 0, []byte("<"+enc+">"))
-			if want := fmt.Sprintf("1:%q", plain); len(got) != 1 || got[0] != want {
-				t.Fatalf("%v, want %s", got, want)
+			for _, size := range []int{len(enc) + 2, int(cut) + 1} {
+				got := find(kind, 0, slices.Collect(slices.Chunk([]byte("<"+enc+">"), size))...)
+				if want := fmt.Sprintf("1:%q", plain); len(got) != 1 || got[0] != want {
+					t.Fatalf("%v, want %s", got, want)
+				}
 			}
 		}
 	})
