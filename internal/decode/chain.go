@@ -20,6 +20,7 @@ type Limits struct {
 	MaxOutput int64 // decoded bytes of each layer; default 64 MiB
 	MaxRatio  int   // decoded to encoded bytes, of each layer and of the whole chain; default 200
 	MaxDepth  int   // number of codings, identity not counted; default 4
+	RatioFree int64 // decoded bytes up to which no ratio is computed; default 64 KiB
 }
 
 // Defaults of Limits.
@@ -27,15 +28,12 @@ const (
 	DefaultMaxOutput = 64 << 20 // holds the decoded form of all but rare downloads
 	DefaultMaxRatio  = 200      // real pages stay under 100; DEFLATE itself ends at 1032
 	DefaultMaxDepth  = 4        // nobody lists more than two in earnest
+	DefaultRatioFree = 64 << 10 // small repetitive bodies compress very well
 )
 
 // memoryBudget bounds the windows of one chain together, in bytes: two codings with large windows, which is more than anybody
 // serves in earnest. The windows are taken as the largest that the coding may declare, for a peer may declare what he likes.
 const memoryBudget = 24 << 20
-
-// ratioFree is the output up to which no ratio is computed: small repetitive
-// bodies compress very well.
-const ratioFree = 64 << 10
 
 // piece is the grid on which input is fed and ratios are computed, counted
 // from the start of the stream. It makes the place where the ratio limit cuts
@@ -51,6 +49,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxDepth <= 0 {
 		l.MaxDepth = DefaultMaxDepth
+	}
+	if l.RatioFree <= 0 {
+		l.RatioFree = DefaultRatioFree
 	}
 	return l
 }
@@ -225,7 +226,7 @@ func (c *Chain) deliver(p []byte) error {
 // size is set) let pass.
 func allowed(lim Limits, in, out int64, n int, size bool) int {
 	grid := (in + piece - 1) / piece * piece
-	room := max(int64(lim.MaxRatio)*grid, ratioFree) - out
+	room := max(int64(lim.MaxRatio)*grid, lim.RatioFree) - out
 	if size {
 		room = min(room, lim.MaxOutput-out)
 	}

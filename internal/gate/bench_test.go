@@ -77,3 +77,25 @@ func BenchmarkQuery(b *testing.B) {
 		x.Done(now)
 	}
 }
+
+// BenchmarkShortRuns is a body of many base64 runs of 59 characters: each is a layer of its own.
+func BenchmarkShortRuns(b *testing.B) {
+	r := benchRig(b)
+	random := rand.New(rand.NewPCG(3, 4))
+	var body []byte
+	for len(body) < 64<<10 {
+		var p [44]byte
+		for i := range p {
+			p[i] = byte(random.Uint32())
+		}
+		body = append(append(body, base64.RawStdEncoding.EncodeToString(p[:])...), '"')
+	}
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		x := r.Content(now, r.flow().Client.Addr, 200, "HTTP/1.1", http.Header{})
+		x.Data(now, inspect.ResponseData, body)
+		x.End(now, inspect.ResponseData)
+		x.Done(now)
+	}
+}

@@ -136,7 +136,7 @@ func has(tx *inspect.Transaction, path string) bool {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	e := inspect.NewEngine([]inspect.Detector{needle{name: "needle", word: word}}, nil)
-	bomb := zip(make([]byte, 4<<20))
+	bomb := zip(make([]byte, 12<<20))
 	deep := []byte(word)
 	for range 6 {
 		deep = zip(deep)

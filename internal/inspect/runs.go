@@ -6,8 +6,14 @@ import "weir/internal/decode"
 // or script needs and more than most words, hashes and identifiers have, which keeps ordinary pages cheap.
 const minRun = 40
 
+// shortLayer is how many octets of a nested layer are kept back from the finders: most nested layers are shorter, hold no run, and
+// need no finders at all.
+const shortLayer = 512
+
 // textRuns finds base64 and hexadecimal runs in a layer and makes each a layer of its own.
 type textRuns struct {
+	parent  *layer
+	begin   []byte // of a nested layer, until it is long or holds a run
 	finders [2]*decode.TextRuns
 	opened  [2]runSink
 }
@@ -22,22 +28,40 @@ type runSink struct {
 var _ decode.RunSink = (*runSink)(nil)
 
 func newTextRuns(parent *layer) *textRuns {
-	r := &textRuns{opened: [2]runSink{{parent: parent, name: "base64"}, {parent: parent, name: "hex"}}}
-	for i, kind := range [...]decode.RunKind{decode.Base64Run, decode.HexRun} {
-		r.finders[i] = decode.NewTextRuns(kind, minRun, &r.opened[i])
-	}
-	return r
+	return &textRuns{parent: parent}
 }
 
 func (r *textRuns) write(p []byte) {
+	if r.finders[0] == nil {
+		if r.parent.info.Depth > 0 && len(r.begin)+len(p) <= shortLayer {
+			r.begin = append(r.begin, p...)
+			if !decode.HasRun(decode.Base64Run, minRun, r.begin) && !decode.HasRun(decode.HexRun, minRun, r.begin) {
+				return
+			}
+			p = nil
+		}
+		r.open()
+	}
 	for _, f := range r.finders {
 		f.Write(p)
 	}
 }
 
+// open makes the finders and gives them what was kept back.
+func (r *textRuns) open() {
+	r.opened = [2]runSink{{parent: r.parent, name: "base64"}, {parent: r.parent, name: "hex"}}
+	for i, kind := range [...]decode.RunKind{decode.Base64Run, decode.HexRun} {
+		r.finders[i] = decode.NewTextRuns(kind, minRun, &r.opened[i])
+		r.finders[i].Write(r.begin)
+	}
+	r.begin = nil
+}
+
 func (r *textRuns) close() {
 	for _, f := range r.finders {
-		f.Close()
+		if f != nil {
+			f.Close()
+		}
 	}
 }
 

@@ -74,8 +74,12 @@ func (s *Scan) open() {
 }
 
 func (s *Scan) decodeLimits() decode.Limits {
-	return decode.Limits{MaxOutput: s.limits.MaxBody, MaxRatio: s.limits.MaxRatio, MaxDepth: s.limits.MaxDepth}
+	return decode.Limits{MaxOutput: s.limits.MaxBody, MaxRatio: s.limits.MaxRatio, MaxDepth: s.limits.MaxDepth, RatioFree: ratioFree}
 }
+
+// ratioFree is how many decoded octets are looked at however much they expanded: that many cost a few milliseconds, and a bomb
+// that is small enough hides nothing then.
+const ratioFree = 8 << 20
 
 // decoded takes the output of the content codings.
 func (s *Scan) decoded(p []byte) error {
