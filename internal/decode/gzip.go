@@ -30,6 +30,27 @@ func getInflater() *inflate.Decoder {
 	return d
 }
 
+// putInflater gives *inf back, if there is one.
+func putInflater(inf **inflate.Decoder) {
+	if *inf != nil {
+		inflaters.Put(*inf)
+		*inf = nil
+	}
+}
+
+// inflateSome decodes p with *inf, which is there only between the first byte of a DEFLATE stream and its end.
+func inflateSome(inf **inflate.Decoder, p []byte, out func([]byte) error) (n int, end bool, err error) {
+	if *inf == nil {
+		*inf = getInflater()
+	}
+	n, err = (*inf).Feed(p, out)
+	if err == io.EOF {
+		putInflater(inf)
+		return n, true, nil
+	}
+	return n, false, err
+}
+
 // Steps of a gzip member (RFC 1952 section 2.3). The names are those of its fields.
 type gzipStep uint8
 
@@ -81,12 +102,7 @@ func newGzip() *gzipDecoder {
 	return g
 }
 
-func (g *gzipDecoder) release() {
-	if g.inf != nil {
-		inflaters.Put(g.inf)
-		g.inf = nil
-	}
-}
+func (g *gzipDecoder) release() { putInflater(&g.inf) }
 
 func (g *gzipDecoder) close(func([]byte) error) error {
 	switch {
@@ -139,13 +155,9 @@ func (g *gzipDecoder) advance(p []byte) (int, error) {
 		}
 		return n, nil
 	case gzBody:
-		if g.inf == nil {
-			g.inf = getInflater()
-		}
-		n, err := g.inf.Feed(p, g.tee)
-		if err == io.EOF {
-			g.step, err = gzTrailer, nil
-			g.release()
+		n, end, err := inflateSome(&g.inf, p, g.tee)
+		if end {
+			g.step = gzTrailer
 		}
 		return n, err
 	case gzTrailer:
@@ -265,12 +277,7 @@ func newDeflate() *deflateDecoder {
 	return d
 }
 
-func (d *deflateDecoder) release() {
-	if d.inf != nil {
-		inflaters.Put(d.inf)
-		d.inf = nil
-	}
-}
+func (d *deflateDecoder) release() { putInflater(&d.inf) }
 
 func (d *deflateDecoder) close(out func([]byte) error) error {
 	switch {
@@ -339,16 +346,12 @@ func (d *deflateDecoder) zlib(p []byte) error {
 
 func (d *deflateDecoder) body(p []byte) error {
 	if !d.inTail && !d.done {
-		if d.inf == nil {
-			d.inf = getInflater()
-		}
-		n, err := d.inf.Feed(p, d.tee)
-		if err != nil && err != io.EOF {
+		n, end, err := inflateSome(&d.inf, p, d.tee)
+		if err != nil {
 			return err
 		}
-		if err == io.EOF {
+		if end {
 			d.done, d.inTail = d.raw, !d.raw
-			d.release() // restart takes another
 		}
 		p = p[n:]
 	}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strings"
 
 	"weir/internal/detect/filetype"
@@ -71,4 +72,37 @@ func suspectsOfApplication(minor string) filetype.Kinds {
 		return neverMarkup
 	}
 	return 0
+}
+
+// mayBeProgram says whether programs are honestly served under a media type: none, unknown octets, a download as such, and the
+// types that name them. Some of the names never were registered, but servers use them.
+func mayBeProgram(declared string) bool {
+	major, minor, _ := strings.Cut(declared, "/")
+	switch major {
+	case "":
+		return true
+	case "application", "binary", "vms", "unknown", "x-application":
+	default:
+		return false
+	}
+	if strings.HasPrefix(minor, "vnd.android.") {
+		return true
+	}
+	return slices.Contains(programTypes[:], minor)
+}
+
+// programTypes are the second halves of the types that mayBeProgram knows.
+var programTypes = [...]string{
+	// any octets
+	"octet-stream", "x-octet-stream", "octetstream", "binary", "x-binary", "unknown", "x-unknown", "download", "x-download",
+	"force-download", "x-force-download", "macbinary", "x-macbinary", "x-firmware", "x-www-download",
+	// Windows
+	"x-msdownload", "vnd.microsoft.portable-executable", "x-dosexec", "x-msdos-program", "x-ms-dos-executable", "x-msdos-windows",
+	"msdos-windows", "dos-exe", "x-dos-exe", "exe", "x-exe", "x-winexe", "x-efi", "efi", "x-ms-shortcut", "x-lnk", "x-msi", "msi",
+	"x-ms-installer", "x-windows-installer", "x-ole-storage", "x-cfb", "cdfv2",
+	// Linux, BSD and macOS
+	"x-executable", "x-elf", "elf", "x-sharedlib", "x-pie-executable", "x-object", "x-coredump", "x-mach-binary", "x-mach-o",
+	"x-mach-executable", "x-apple-binary",
+	// Android
+	"x-dex", "dex",
 }

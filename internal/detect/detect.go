@@ -10,7 +10,8 @@ func All() []inspect.Detector {
 	return []inspect.Detector{
 		newEICAR(),
 		executableType{},
-		executableHidden{},
+		executableMislabelled{},
+		newExecutableHidden(),
 		scriptHidden{},
 		tunnelProtocol{},
 		identityMismatch{},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"weir/internal/detect/needle"
@@ -125,9 +126,16 @@ func (*eicar) Info() inspect.Info {
 
 // Stream implements [inspect.Body].
 func (d *eicar) Stream(_ *inspect.Transaction, _ inspect.Layer, report inspect.Report) inspect.Stream {
-	return &eicarStream{detector: d, finder: d.set.Finder(), report: report}
+	s, _ := eicarStreams.Get().(*eicarStream)
+	s.detector, s.report = d, report
+	s.finder.Reset(d.set)
+	return s
 }
 
+// eicarStreams keeps streams between layers, of which a body may have thousands; a cache, not state.
+var eicarStreams = sync.Pool{New: func() any { return new(eicarStream) }}
+
+// eicarStream has no report after Close.
 type eicarStream struct {
 	detector *eicar
 	finder   needle.Finder
@@ -138,6 +146,9 @@ var _ inspect.Stream = (*eicarStream)(nil)
 
 // Write implements [inspect.Stream]: the first find of a layer is reported, no further one.
 func (s *eicarStream) Write(p []byte) {
+	if s.report == nil {
+		return
+	}
 	hit, ok := s.finder.Write(p)
 	if !ok {
 		return
@@ -151,4 +162,10 @@ func (s *eicarStream) Write(p []byte) {
 }
 
 // Close implements [inspect.Stream].
-func (*eicarStream) Close() {}
+func (s *eicarStream) Close() {
+	if s.report == nil {
+		return
+	}
+	s.detector, s.report = nil, nil
+	eicarStreams.Put(s)
+}

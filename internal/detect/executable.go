@@ -2,6 +2,7 @@ package detect
 
 import (
 	"strings"
+	"sync"
 
 	"weir/internal/detect/filetype"
 	"weir/internal/inspect"
@@ -18,7 +19,7 @@ func (executableType) Info() inspect.Info {
 	return inspect.Info{
 		Name: "executable-type",
 		About: "An executable, a Windows shortcut or installer, or a script in a body declared as a type that is never run: image, audio, video, " +
-			"font, CSS, HTML, JSON, XML, JavaScript (for programs), PDF.",
+			"font, CSS, HTML, JSON, XML, JavaScript (for programs), PDF. Programs also where the body is gzip or zstd data in itself.",
 		Technique: "T1036.008",
 		Severity:  inspect.High,
 		Default:   verdict.Block,
@@ -27,76 +28,71 @@ func (executableType) Info() inspect.Info {
 	}
 }
 
-// Stream implements [inspect.Body]: bodies as they came (depth 0), of types that are never run.
+// Stream implements [inspect.Body]: bodies as they came (depth 0) of types that are never run, and what they unpack to.
 func (executableType) Stream(_ *inspect.Transaction, layer inspect.Layer, report inspect.Report) inspect.Stream {
-	if layer.Depth != 0 {
-		return nil
+	declared, kinds := layer.Declared, filetype.Kinds(0)
+	switch {
+	case layer.Depth == 0:
+		kinds = suspects(declared)
+	case packed(layer):
+		declared = layer.Root
+		kinds = suspects(declared) & programs
 	}
-	kinds := suspects(layer.Declared)
-	if kinds == 0 {
-		return nil
-	}
-	return &sniff{sniffer: filetype.NewSniffer(kinds), report: report, severity: inspect.High, declared: layer.Declared}
+	return openSniff(kinds, declared, inspect.High, report)
 }
 
-// executableHidden finds executables inside layers that were decoded from text.
-type executableHidden struct{}
+// programs are the kinds that have a structure, but for compound files, most of which are documents.
+const programs = filetype.Native | 1<<filetype.Shortcut | 1<<filetype.MSI
 
-var _ inspect.Body = executableHidden{}
+// packed says whether a layer lies in nothing but gzip and zstd data that were known by their magic number: each step of its
+// path that is no content coding is one of them.
+func packed(layer inspect.Layer) bool {
+	path, step := layer.Path, ""
+	for range layer.Depth {
+		if path, step = cutLast(path); step != "gzip" && step != "zstd" {
+			return false
+		}
+	}
+	return layer.Depth > 0
+}
+
+// cutLast cuts the last step off a decoding path.
+func cutLast(path string) (outer, step string) {
+	const arrow = " > "
+	if i := strings.LastIndex(path, arrow); i >= 0 {
+		return path[:i], path[i+len(arrow):]
+	}
+	return "", path
+}
+
+// executableMislabelled finds programs under types that are no lie about pictures and pages, but are not theirs either.
+type executableMislabelled struct{}
+
+var _ inspect.Body = executableMislabelled{}
 
 // Info implements [inspect.Detector].
-func (executableHidden) Info() inspect.Info {
+func (executableMislabelled) Info() inspect.Info {
 	return inspect.Info{
-		Name:      "executable-hidden",
-		About:     "A PE, ELF, Mach-O or DEX executable or a Windows shortcut, by its structure, in a layer decoded from base64 or hex text.",
-		Technique: "T1027.013",
-		Severity:  inspect.High,
-		Default:   verdict.Block,
-		False: "Mail and groupware APIs that carry attachments as base64 (Microsoft Graph, Gmail, SOAP), software deployment " +
-			"and CI systems that move programs inside JSON.",
-	}
-}
-
-// hiddenKinds are proved by structure: a DOS stub without a header behind it is none, and compound files are Office documents.
-const hiddenKinds = (filetype.Native | 1<<filetype.Shortcut) &^ (1 << filetype.DOS)
-
-// Stream implements [inspect.Body].
-func (executableHidden) Stream(_ *inspect.Transaction, layer inspect.Layer, report inspect.Report) inspect.Stream {
-	return hidden(layer, report, hiddenKinds, inspect.High)
-}
-
-// scriptHidden finds scripts inside layers that were decoded from text.
-type scriptHidden struct{}
-
-var _ inspect.Body = scriptHidden{}
-
-// Info implements [inspect.Detector].
-func (scriptHidden) Info() inspect.Info {
-	return inspect.Info{
-		Name: "script-hidden",
-		About: "A script in a layer decoded from base64 or hex text: #! with a known interpreter, a batch file, PowerShell (UTF-16 too), Windows " +
-			"script, HTML application or scriptlet.",
-		Technique: "T1027.010",
+		Name: "executable-mislabelled",
+		About: "An executable, a Windows shortcut or installer, by its structure, in a body declared as a type under which programs are not served and " +
+			"which executable-type does not know: plain text, Markdown, archives, documents, messages, models, forms.",
+		Technique: "T1036.008",
 		Severity:  inspect.Medium,
 		Default:   verdict.Log,
-		False:     "Cloud-init user data, CI jobs, source code fetched through an API (GitHub contents), mail attachments.",
+		False: "Servers that do not know the type of a download and say text/plain, or that name a self-extracting archive after what is in it; " +
+			"home-made types of software update services.",
 	}
 }
 
-// Stream implements [inspect.Body].
-func (scriptHidden) Stream(_ *inspect.Transaction, layer inspect.Layer, report inspect.Report) inspect.Stream {
-	return hidden(layer, report, filetype.Scripts, inspect.Medium)
-}
-
-// hidden opens a stream on a layer that was decoded from base64 or hex text, at any depth of other codings around it.
-func hidden(layer inspect.Layer, report inspect.Report, kinds filetype.Kinds, severity inspect.Severity) inspect.Stream {
-	if layer.Depth < 1 || !strings.Contains(layer.Path, "base64") && !strings.Contains(layer.Path, "hex") {
+// Stream implements [inspect.Body]: bodies as they came.
+func (executableMislabelled) Stream(_ *inspect.Transaction, layer inspect.Layer, report inspect.Report) inspect.Stream {
+	if layer.Depth != 0 || suspects(layer.Declared) != 0 || mayBeProgram(layer.Declared) {
 		return nil
 	}
-	return &sniff{sniffer: filetype.NewSniffer(kinds), report: report, severity: severity}
+	return openSniff(programs, layer.Declared, inspect.Medium, report)
 }
 
-// sniff reports the kind of a layer once.
+// sniff reports the kind of a layer once. It has no report after Close.
 type sniff struct {
 	sniffer  filetype.Sniffer
 	report   inspect.Report
@@ -106,21 +102,48 @@ type sniff struct {
 
 var _ inspect.Stream = (*sniff)(nil)
 
+// sniffs keeps streams between layers, of which a body may have thousands; a cache, not state.
+var sniffs = sync.Pool{New: func() any { return new(sniff) }}
+
+// openSniff returns nil where there is nothing to look for.
+func openSniff(kinds filetype.Kinds, declared string, severity inspect.Severity, report inspect.Report) inspect.Stream {
+	if kinds == 0 {
+		return nil
+	}
+	s, _ := sniffs.Get().(*sniff)
+	s.sniffer.Reset(kinds)
+	s.report, s.severity, s.declared = report, severity, declared
+	return s
+}
+
 // Write implements [inspect.Stream].
-func (s *sniff) Write(p []byte) { s.tell(s.sniffer.Write(p)) }
+func (s *sniff) Write(p []byte) {
+	if s.report != nil {
+		s.tell(s.sniffer.Write(p))
+	}
+}
 
 // Close implements [inspect.Stream].
-func (s *sniff) Close() { s.tell(s.sniffer.End()) }
-
-func (s *sniff) tell(k filetype.Kind) {
-	if k == filetype.None {
+func (s *sniff) Close() {
+	if s.report == nil {
 		return
+	}
+	s.tell(s.sniffer.End())
+	s.report, s.declared = nil, ""
+	sniffs.Put(s)
+}
+
+// tell reports k and says whether it is something.
+func (s *sniff) tell(k filetype.Kind) bool {
+	if k == filetype.None {
+		return false
 	}
 	detail := k.String() + " hidden in text"
 	if s.declared != "" {
 		detail = k.String() + " declared as " + short(s.declared)
 	}
 	s.report(inspect.Match{Severity: s.severity, Confidence: certainty(k), Detail: detail})
+	return true
 }
 
 // certainty in percent: structure proves, words suggest.

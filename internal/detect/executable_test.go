@@ -189,6 +189,7 @@ func FuzzExecutable(f *testing.F) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		for name, layer := range map[string]inspect.Layer{
 			"executable-type": {Declared: declared}, "executable-hidden": {Depth: 1, Path: "hex"}, "script-hidden": {Depth: 1, Path: "base64"},
+			"executable-mislabelled": {Declared: declared},
 		} {
 			want := run(t, name, layer, data, all(data))
 			if got := run(t, name, layer, data, func() int { return 1 + random.IntN(200) }); !slices.Equal(got, want) {
@@ -238,7 +239,7 @@ func TestFilesOfKnownType(t *testing.T) {
 			seen++
 			for name, layer := range map[string]inspect.Layer{
 				"executable-type": {Declared: declaredBy[filepath.Ext(path)]}, "executable-hidden": {Depth: 1, Path: "base64"},
-				"script-hidden": {Depth: 1, Path: "base64"}, "eicar": {},
+				"script-hidden": {Depth: 1, Path: "base64"}, "eicar": {}, "executable-mislabelled": {Declared: declaredBy[filepath.Ext(path)]},
 			} {
 				got := run(t, name, layer, data, all(data))
 				if len(got) > 0 && (name != "script-hidden" || filepath.Ext(path) != ".bat") {

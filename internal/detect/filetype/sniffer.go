@@ -19,6 +19,11 @@ const firstCheck = mzHeader
 // NewSniffer returns a Sniffer that looks for the kinds of want.
 func NewSniffer(want Kinds) Sniffer { return Sniffer{want: want} }
 
+// Reset makes s ready for another stream, as NewSniffer does, without clearing what it need not.
+func (s *Sniffer) Reset(want Kinds) {
+	s.want, s.done, s.n, s.pos, s.far, s.got = want, false, 0, 0, far{}, 0
+}
+
 // Write takes the next octets of the stream. It returns a Kind other than None once, as soon as it is known. It does not
 // allocate, but for the words of a first line that begins with #!, and keeps no reference to p.
 func (s *Sniffer) Write(p []byte) Kind {

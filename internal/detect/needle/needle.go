@@ -131,6 +131,11 @@ type Finder struct {
 // Finder returns a Finder at the begin of a stream.
 func (s *Set) Finder() Finder { return Finder{set: s, next: int64(s.window)} }
 
+// Reset makes f ready for another stream, as [Set.Finder] does, without clearing what it need not.
+func (f *Finder) Reset(s *Set) {
+	f.set, f.total, f.next, f.done, f.kept = s, 0, int64(s.window), false, 0
+}
+
 // Write takes the next octets of the stream and returns the first needle that ends in them; after a hit it returns nothing
 // more. It does not allocate and keeps no reference to p.
 func (f *Finder) Write(p []byte) (hit Hit, ok bool) {
