@@ -53,6 +53,17 @@ func (ps Problems) Err() error {
 	return ps
 }
 
+// Problem returns a problem with the value at path (such as "lists[0].file"), for what only shows outside the file: a path that
+// leads nowhere. It stands at the value, else at what is closest around it.
+func (f *File) Problem(path, message string) Problem {
+	p := Problem{File: f.Name(), Path: path, Message: message}
+	if f.src != nil {
+		pos := f.src.position(path)
+		p.Line, p.Column = pos.line, pos.column
+	}
+	return p
+}
+
 var (
 	_ error = Problem{}
 	_ error = Problems(nil)

@@ -230,3 +230,24 @@ weir.yaml:12:5: rules[1]: no condition: `
 		t.Errorf("got %d problems\n%s", len(problems), got)
 	}
 }
+
+// TestProblemOfValue: what shows only outside the file stands where its value stands; without a file it has its path.
+func TestProblemOfValue(t *testing.T) {
+	t.Parallel()
+	f, problems := config.Parse("weir.yaml", []byte("admin:\n  token_file: secret\n"), known())
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for path, want := range map[string]string{
+		"admin.token_file": "weir.yaml:2:15: admin.token_file: gone",
+		"admin.socket":     "weir.yaml:2:3: admin.socket: gone", // not given: the section
+		"data_dir":         "weir.yaml:1:1: data_dir: gone",
+	} {
+		if got := f.Problem(path, "gone").Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := config.Default().Problem("data_dir", "gone").Error(); got != "data_dir: gone" {
+		t.Errorf("got %q", got)
+	}
+}

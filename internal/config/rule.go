@@ -21,22 +21,25 @@ type List struct {
 	URL string `yaml:"url"`
 	// Path of the list. Exactly one of url and file is given. Default: none.
 	File string `yaml:"file"`
-	// Form of the list: auto, hosts, domains, wildcard, adblock or addresses. Default: auto.
+	// Form of the list: auto, hosts, domains, wildcard, adblock or addresses. A name in hosts is this name alone, one in domains
+	// it and all below; so is "*.x" in wildcard, unlike in the names of a rule. Default: auto.
 	Format ListFormat `yaml:"format"`
 	// Class that the list gives to its entries: bad, untrusted, shared or known. Default: bad.
 	Class ListClass `yaml:"class"`
 	// What the entries are about, for rules, events and pages (malware, phishing, ads, ...): letters, digits, '.', '_' and '-'.
 	// Empty: nothing is said. Default: none.
 	Category string `yaml:"category"`
-	// Action for the entries: allow, log or block. Not given: that of the class, see reputation. Default: none.
+	// Action for the entries: allow, log or block; allow needs grants: [allow] as well. Not given: that of the class, see
+	// reputation. Default: none.
 	Action Action `yaml:"action"`
-	// Time between looks for a new version. SIGHUP looks at once. Default: 1d.
+	// Time between looks for a new version, of a file too. SIGHUP looks at once. Default: 1d.
 	Refresh Duration `yaml:"refresh" bounds:"1m..30d"`
 	// Octets read at most; a longer list is refused and the last good copy stays. Default: 64MiB.
 	MaxBytes Size `yaml:"max_bytes" bounds:"1B..4GiB"`
 	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
 	SHA256 string `yaml:"sha256"`
-	// What the list may do besides adding entries. allow: its own exceptions (adblock "@@") count. Default: none.
+	// What the list may do besides adding entries. allow: its own exceptions (adblock "@@") count, and its action may be allow.
+	// Default: none.
 	Grants []Grant `yaml:"grants"`
 	// Groups of clients for whom the list counts. Not given: everybody. Default: none.
 	Groups []string `yaml:"groups"`

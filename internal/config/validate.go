@@ -213,6 +213,7 @@ func (f *File) checkLists(known Known, groups []string) (names, categories []str
 		path := fmt.Sprintf("lists[%d]", i)
 		f.checkName(path+".name", l.Name, names)
 		f.checkListSource(path, l)
+		f.checkListAction(path, l)
 		if l.Category != "" || f.src.given(path+".category") {
 			f.checkName(path+".category", l.Category, nil)
 			categories = append(categories, l.Category)
@@ -236,6 +237,13 @@ func (f *File) checkListSource(path string, l List) {
 	}
 	if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != 32) {
 		f.src.report(path+".sha256", "not a SHA-256 in 64 hexadecimal digits")
+	}
+}
+
+// checkListAction: a list that opens something is told so twice.
+func (f *File) checkListAction(path string, l List) {
+	if l.Action == Allow && !slices.Contains(l.Grants, GrantAllow) {
+		f.src.report(path+".action", "a list that allows needs grants: [allow] beside it: what it says goes before what other lists block")
 	}
 }
 

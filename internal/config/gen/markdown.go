@@ -35,6 +35,20 @@ How values are written:
 - *moment*: ` + "`2026-12-01T00:00:00Z`" + ` (RFC 3339).
 - Relative paths start at the working directory of the process. Secrets are given by the path of a file, never in this one.
 
+What an entry of a list covers depends on the ` + "`format`" + ` of the list, and is not always what a name pattern of a rule covers:
+
+| format | entry | covers |
+|---|---|---|
+| hosts | ` + "`0.0.0.0 x`" + ` | ` + "`x`" + ` alone: a hosts file knows no names below |
+| domains | ` + "`x`" + ` | ` + "`x`" + ` and everything below |
+| wildcard | ` + "`*.x`" + `, ` + "`.x`" + ` | ` + "`x`" + ` **and** everything below (in the names of a rule ` + "`*.x`" + ` leaves ` + "`x`" + ` out) |
+| wildcard | ` + "`=x`" + ` | ` + "`x`" + ` alone |
+| adblock | ` + "`\\|\\|x^`" + ` | ` + "`x`" + ` and everything below; ` + "`\\|x^`" + ` is ` + "`x`" + ` alone, ` + "`\\|\\|*.x^`" + ` only what is below |
+| adblock | ` + "`@@\\|\\|x^`" + ` | an exception; it counts only with ` + "`grants: [allow]`" + ` |
+| addresses | ` + "`192.0.2.1`, `192.0.2.0/24`" + ` | the address, the network |
+
+A list whose ` + "`action`" + ` is ` + "`allow`" + ` needs ` + "`grants: [allow]`" + ` too: what comes from elsewhere opens nothing unless it is told twice.
+
 In a list that narrows something (the conditions of a rule, the groups of a list) an empty list is a mistake: leave the key out.
 `
 
