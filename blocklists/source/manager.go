@@ -233,10 +233,13 @@ func (m *Manager) due(it *item) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if it.next.IsZero() && it.src.Interval > 0 && it.src.Text == "" {
-		if it.src.Path != "" {
-			it.next = time.Now().Add(jitter(it.src.Interval)) // Load has just read it
-		} else {
+		switch {
+		case it.src.Path == "":
 			it.next = time.Now()
+		case it.err != nil: // Load has just failed to read it
+			it.next = time.Now().Add(jitter(min(it.src.Interval, firstRetry)))
+		default: // Load has just read it
+			it.next = time.Now().Add(jitter(it.src.Interval))
 		}
 	}
 	return it.next
@@ -308,6 +311,7 @@ func (m *Manager) Status() []Status {
 			Rules: p.stats.Names + p.stats.Addresses, Names: p.stats.Names, Addresses: p.stats.Addresses, Refused: p.stats.Refused,
 			Skipped: make(map[string]int), Diagnostics: slices.Clone(p.diags), Bytes: p.sum.Bytes,
 			Hash: it.meta.Hash, Updated: it.meta.Checked, Next: it.next, Held: it.err != nil && p.ok,
+			BuiltIn: it.src.Text != "", Loaded: p.ok,
 		}
 		for reason, n := range maps.All(p.sum.Skipped) {
 			s.Skipped[string(reason)] = n
@@ -318,4 +322,23 @@ func (m *Manager) Status() []Status {
 		out = append(out, s)
 	}
 	return out
+}
+
+// Vitals are the few numbers of one list that metrics show.
+type Vitals struct {
+	Rules   int       // entries in force
+	Updated time.Time // as in [Status]
+	Loaded  bool      // a text is in force
+	Failing bool      // the last attempt to have a newer one failed
+}
+
+// Vitals returns the numbers of the i-th list of the configuration, without the work of [Manager.Status]; zero when there is none.
+func (m *Manager) Vitals(i int) Vitals {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i < 0 || i >= len(m.items) {
+		return Vitals{}
+	}
+	it := m.items[i]
+	return Vitals{Rules: it.parsed.stats.Names + it.parsed.stats.Addresses, Updated: it.meta.Checked, Loaded: it.parsed.ok, Failing: it.err != nil}
 }

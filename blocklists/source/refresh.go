@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"weir/blocklists/format"
@@ -89,7 +90,7 @@ func (m *Manager) validators(it *item) meta {
 }
 
 func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return "", fmt.Errorf("read copy: %w", err)
 	}
@@ -202,15 +203,16 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 
 // openRegular refuses what is not a file: a pipe or a device would never end.
 func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe without a writer would hold up open itself
 	if err != nil {
 		return nil, fmt.Errorf("read list: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read list: %s: not a regular file", path)
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotFile)
 	}
-	f, err := os.Open(path)
 	if err != nil {
+		_ = f.Close()
 		return nil, fmt.Errorf("read list: %w", err)
 	}
 	return f, nil
@@ -323,7 +325,7 @@ func (m *Manager) openCopy(it *item) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%w: the copy on disk", ErrDigest)
 		}
 	}
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoCopy
 	}

@@ -77,6 +77,7 @@ var (
 	ErrRedirect = errors.New("redirect refused")
 	ErrReadOnly = errors.New("lists are read-only here")
 	ErrNoCopy   = errors.New("not loaded yet")
+	ErrNotFile  = errors.New("not a regular file")
 )
 
 // location is the identity of the source beside its name: a copy of another location is not reused.
@@ -188,6 +189,8 @@ type Status struct {
 	Diagnostics []format.Diagnostic
 	Bytes       int64     // of text
 	Hash        string    // SHA-256 of the text in force
+	BuiltIn     bool      // the text is part of the program
+	Loaded      bool      // a text is in force
 	Updated     time.Time // when the text in force was last seen to be current; zero for built-in lists
 	Next        time.Time // of the next refresh; zero: none is planned
 	LastError   string    // of the last attempt; empty: it went well

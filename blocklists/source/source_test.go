@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,55 @@ func TestFileHeld(t *testing.T) {
 	_ = os.Remove(path)
 	write(t, path, "# emptied on purpose\n")
 	expect(t, load(t, m), "a.example", "")
+}
+
+// TestFileRefresh: a file with an interval is read again without being asked, soon when it could not be read.
+func TestFileRefresh(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	synctest.Test(t, func(t *testing.T) {
+		cfg := source.Config{Dir: filepath.Join(dir, "lists"), Sources: []source.Source{
+			{List: set.List{Name: "mine"}, Path: path, Format: format.Domains, Interval: time.Hour},
+		}}
+		m := manager(t, cfg)
+		if _, err := m.Load(t.Context()); err == nil {
+			t.Fatal("no file, no error")
+		}
+		if v := m.Vitals(0); !v.Failing || v.Loaded {
+			t.Errorf("missing: %+v", v)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = m.Run(ctx, func(*set.Set) {}) })
+		write(t, path, "a.example\n")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		expect(t, m.Set(), "a.example", "mine")
+		write(t, path, "b.example\nc.example\n")
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		expect(t, m.Set(), "b.example", "mine")
+		if v := m.Vitals(0); v.Failing || !v.Loaded || v.Rules != 2 || v.Updated.IsZero() {
+			t.Errorf("loaded: %+v", v)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+// TestNoPipe: what would never end, a pipe in the place of a list or of a copy, is refused at once.
+func TestNoPipe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine.txt")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := manager(t, source.Config{Sources: []source.Source{{List: set.List{Name: "mine"}, Path: path}}})
+	if _, err := m.Load(t.Context()); !errors.Is(err, source.ErrNotFile) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestNoDirectory: files work where nothing may be written, and read-only managers write nothing.

@@ -51,7 +51,7 @@ func (s store) metaPath(base string) string { return filepath.Join(s.dir, base+"
 
 // readMeta returns the zero meta when there is none that fits the text.
 func (s store) readMeta(base string) meta {
-	f, err := os.Open(s.metaPath(base))
+	f, err := openRegular(s.metaPath(base))
 	if err != nil {
 		return meta{}
 	}
