@@ -13,8 +13,8 @@ func caCommand() *cobra.Command {
 		Use: "ca", Short: "The certificate authority of interception", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	sub := func(use, short string, f func(cmd *cobra.Command, file *app.File) error) {
-		cmd.AddCommand(&cobra.Command{
+	sub := func(use, short string, f func(cmd *cobra.Command, file *app.File) error) *cobra.Command {
+		c := &cobra.Command{
 			Use: use, Short: short, Args: usage(cobra.NoArgs),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				file, err := load(cmd)
@@ -23,7 +23,9 @@ func caCommand() *cobra.Command {
 				}
 				return f(cmd, file)
 			},
-		})
+		}
+		cmd.AddCommand(c)
+		return c
 	}
 	sub("init", "Make the CA; refused where one exists or once existed", func(cmd *cobra.Command, file *app.File) error {
 		a, err := app.InitCA(file)
@@ -33,14 +35,19 @@ func caCommand() *cobra.Command {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), a)
 		return err
 	})
-	sub("show", "Where the CA is, its fingerprint and how long it is good", func(cmd *cobra.Command, file *app.File) error {
+	var asJSON bool
+	show := sub("show", "Where the CA is, its fingerprint and how long it is good", func(cmd *cobra.Command, file *app.File) error {
 		a, err := app.ShowCA(file)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case asJSON:
+			return printJSON(cmd.OutOrStdout(), a)
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), a)
 		return err
 	})
+	show.Flags().BoolVar(&asJSON, "json", false, "JSON")
 	sub("export", "The CA's certificate as PEM, for clients to trust", func(cmd *cobra.Command, file *app.File) error {
 		pem, err := app.ExportCA(file)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/internal/app"
+	"weir/internal/redact"
 )
 
 func validateCommand() *cobra.Command {
@@ -45,7 +47,8 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check TARGET...", Short: "Verdict and trace for URLs, names and addresses, by the same gate as the data path",
 		Long: "Verdict and trace for URLs, names and addresses, by the same gate as the data path, without network unless --resolve.\n" +
-			"A target of - reads targets from standard input, one a line. Exit code 1: something is blocked.",
+			"A target of - reads targets from standard input, one a line; empty lines and # comments are skipped.\n" +
+			"Exit code 1: something is blocked; 2: something was no target, the others were judged all the same.",
 		Example: "  weir check example.com https://example.com/path 203.0.113.7\n  weir check --json --client 10.0.0.7 - <names.txt",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return check(cmd, args, o) },
@@ -61,34 +64,111 @@ func check(cmd *cobra.Command, args []string, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	blocked := false
-	one := func(target string) error {
-		a, err := judge.Check(time.Now(), target)
-		if err == nil && o.resolve {
-			a, err = judge.Resolve(cmd.Context(), time.Now(), target)
+	c := checker{cmd: cmd, judge: judge, o: o}
+	for _, target := range args {
+		if target == "-" {
+			err = c.lines(cmd.InOrStdin())
+		} else {
+			err = c.one("", target)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		blocked = blocked || a.Blocks()
-		return write(cmd.OutOrStdout(), a, o.json)
-	}
-	for _, target := range args {
-		if target != "-" {
-			if err := one(target); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := eachLine(cmd.InOrStdin(), one); err != nil {
 			return err
 		}
 	}
-	if blocked {
+	switch {
+	case c.bad:
+		return fmt.Errorf("%w: %w", errUsage, errReported)
+	case c.failed:
+		return errReported
+	case c.blocked:
 		return errBlocked
 	}
 	return nil
 }
+
+// checker judges one target after another.
+type checker struct {
+	cmd   *cobra.Command
+	judge *app.Judge
+	o     checkOptions
+
+	blocked bool // something is
+	bad     bool // something was no target
+	failed  bool // something could not be looked up
+}
+
+// one judges a target and prints the answer; where says where it was read. What cannot be judged is reported and costs no other
+// target; the error is that of the output.
+func (c *checker) one(where, target string) error {
+	a, err := c.judge.Check(time.Now(), target)
+	if err != nil {
+		c.bad = true
+		return c.report(where, target, err)
+	}
+	if c.o.resolve {
+		if a, err = c.judge.Resolve(c.cmd.Context(), time.Now(), target); err != nil {
+			c.failed = true
+			return c.report(where, target, err)
+		}
+	}
+	c.blocked = c.blocked || a.Blocks()
+	a.Leads = a.Leads && !c.o.resolve
+	return write(c.cmd.OutOrStdout(), a, c.o.json)
+}
+
+// report says what is wrong with a target: as an object in its place among the answers, or on standard error.
+func (c *checker) report(where, target string, err error) error {
+	if !c.o.json {
+		complain(c.cmd.ErrOrStderr(), fmt.Errorf("%s%w", where, err))
+		return nil
+	}
+	line, err := json.Marshal(struct {
+		Target string `json:"target"`
+		Error  string `json:"error"`
+	}{redact.Text(target), redact.Error(fmt.Errorf("%s%w", where, err))})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.cmd.OutOrStdout(), string(line))
+	return err
+}
+
+// maxLine bounds a line of standard input, in octets: a URL of 64 KiB is none that anybody sends.
+const maxLine = 64 << 10
+
+// lines judges each line that is neither empty nor a comment.
+func (c *checker) lines(r io.Reader) error {
+	in := bufio.NewReaderSize(r, maxLine)
+	for n := 1; ; n++ {
+		text, long, err := in.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		target, where := strings.TrimSpace(string(text)), fmt.Sprintf("standard input line %d: ", n)
+		for more := long; more; { // the rest of a line that is none of ours
+			if _, more, err = in.ReadLine(); err != nil {
+				more = false
+			}
+		}
+		switch {
+		case long:
+			c.bad = true
+			err = c.report(where, target[:min(len(target), 64)], errLongLine)
+		case target == "" || target[0] == '#':
+			continue
+		default:
+			err = c.one(where, target)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+var errLongLine = errors.New("longer than 64 KiB")
 
 func newJudge(cmd *cobra.Command, o checkOptions) (*app.Judge, error) {
 	f, err := load(cmd)
@@ -102,21 +182,6 @@ func newJudge(cmd *cobra.Command, o checkOptions) (*app.Judge, error) {
 		}
 	}
 	return app.NewJudge(cmd.Context(), f, client)
-}
-
-// eachLine calls f for each line that is not empty; a line that f refuses is reported with its number.
-func eachLine(r io.Reader, f func(string) error) error {
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		target := strings.TrimSpace(lines.Text())
-		if target == "" {
-			continue
-		}
-		if err := f(target); err != nil {
-			return fmt.Errorf("standard input line %d: %w", n, err)
-		}
-	}
-	return lines.Err()
 }
 
 func write(w io.Writer, a app.Answer, asJSON bool) error {
@@ -145,6 +210,9 @@ func write(w io.Writer, a app.Answer, asJSON bool) error {
 	}
 	for _, s := range a.Trace {
 		fmt.Fprintf(&b, "  trace  %-10s %-8s %-5s %s\n", s.Stage, s.Place, s.Verdict, s.Subject)
+	}
+	if a.Leads {
+		b.WriteString("  note   where the name leads to was not judged; --resolve looks it up and judges that too\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

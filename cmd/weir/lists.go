@@ -21,7 +21,7 @@ func listsCommand() *cobra.Command {
 	}
 	var asJSON bool
 	status := &cobra.Command{
-		Use: "status", Short: "Every list: rules, age, last error", Args: usage(cobra.NoArgs),
+		Use: "status", Short: "Every list, as the running weir has it, else as it lies on disk: rules, age, next refresh, last error", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return listsStatus(cmd, asJSON) },
 	}
 	update := &cobra.Command{
@@ -58,15 +58,21 @@ func listsStatus(cmd *cobra.Command, asJSON bool) error {
 		return printJSON(cmd.OutOrStdout(), all)
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "LIST\tCLASS\tRULES\tSKIPPED\tUPDATED\tSOURCE\tERROR")
+	_, _ = fmt.Fprintln(w, "LIST\tCLASS\tRULES\tSKIPPED\tSTATE\tAGE\tNEXT\tSOURCE\tERROR")
+	now := time.Now()
 	for _, l := range all {
-		updated := "built in"
-		if !l.Updated.IsZero() {
-			updated = l.Updated.UTC().Format(time.DateTime)
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Class, l.Rules, skipped(l.Skipped), updated, l.Source, l.LastError)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			l.Name, l.Class, l.Rules, skipped(l.Skipped), l.State, span(now.Sub(l.Updated), l.Updated), span(l.Next.Sub(now), l.Next), l.Source, l.LastError)
 	}
 	return w.Flush()
+}
+
+// span prints a time to or from a moment; - when there is no such moment.
+func span(d time.Duration, moment time.Time) string {
+	if moment.IsZero() {
+		return "-"
+	}
+	return max(d, 0).Round(time.Second).String()
 }
 
 func skipped(reasons map[string]int) string {

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,10 +38,12 @@ const (
 	exitConfig = 78
 )
 
-// errUsage marks errors of the command line itself; errBlocked is a check that said block.
+// errUsage marks errors of the command line itself; errBlocked is a check that said block; errReported marks what was told when
+// it happened.
 var (
-	errUsage   = errors.New("usage")
-	errBlocked = errors.New("blocked")
+	errUsage    = errors.New("usage")
+	errBlocked  = errors.New("blocked")
+	errReported = errors.New("some targets could not be judged")
 )
 
 func main() {
@@ -61,20 +65,31 @@ func execute(args []string, in io.Reader, out, errOut io.Writer) int {
 		return exitFine
 	case errors.Is(err, errBlocked):
 		return exitFailed
-	case app.IsProblem(err):
+	case app.IsProblem(err) && !errors.Is(err, app.ErrConfigFile):
 		for _, p := range app.Problems(err) {
 			_, _ = fmt.Fprintln(safeErr, p)
 		}
 		return exitConfig
-	case errors.Is(err, os.ErrNotExist) && errors.Is(err, app.ErrConfigFile):
-		_, _ = fmt.Fprintln(safeErr, "weir:", err)
+	case errors.Is(err, errReported):
+	default:
+		complain(safeErr, err)
+	}
+	switch {
+	case errors.Is(err, app.ErrConfigFile):
 		return exitConfig
 	case errors.Is(err, errUsage):
-		_, _ = fmt.Fprintln(safeErr, "weir:", err)
 		return exitUsage
 	}
-	_, _ = fmt.Fprintln(safeErr, "weir:", err)
 	return exitFailed
+}
+
+// complain prints an error, one line for each that it joins.
+func complain(w io.Writer, err error) {
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			_, _ = fmt.Fprintln(w, "weir:", line)
+		}
+	}
 }
 
 func root() *cobra.Command {
@@ -112,11 +127,17 @@ func load(cmd *cobra.Command) (*app.File, error) {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"version": version, "go_version": runtime.Version()})
+			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "weir", version)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON")
+	return cmd
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 //	eicar FILE TEXT        write TEXT with the EICAR test string in the place of %s
 //	addresses FILE         put free addresses for $PROXY, $DNS and $ADMIN into a file, and into the environment
 //	ready                  wait until the weir at $ADMIN is ready
-//	signal NAME            send HUP or TERM to the programs in the background
+//	signal NAME            send HUP, TERM, INT or USR1 to the programs in the background
 //	within PATTERN FILE    wait until the file has the text
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -148,9 +148,9 @@ func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
+	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "USR1": syscall.SIGUSR1}
 	if neg || len(args) != 1 || signals[args[0]] == nil {
-		ts.Fatalf("usage: signal HUP|TERM")
+		ts.Fatalf("usage: signal HUP|TERM|INT|USR1")
 	}
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(signals[args[0]]))

@@ -67,16 +67,27 @@ func Dial(socket string) *Client {
 	}}
 }
 
-// Reload makes weir read config and lists anew. Errors: [*Refused] with what is
-// wrong in the files (the old policy stays), [ErrNotRunning], [ErrForbidden].
-func (c *Client) Reload(ctx context.Context) error {
-	return c.do(ctx, reloadTimeout+headerTimeout, http.MethodPost, "/reload")
+// Reload makes weir read config and lists anew. restart names the config keys
+// that changed and that only a restart puts in force. Errors: [*Refused] with
+// what is wrong in the files (the old policy stays), [ErrNotRunning],
+// [ErrForbidden].
+func (c *Client) Reload(ctx context.Context) (restart []string, err error) {
+	body, err := c.ask(ctx, reloadTimeout+headerTimeout, http.MethodPost, "/reload")
+	if err != nil {
+		return nil, err
+	}
+	var r result
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, fmt.Errorf("control socket %s: the answer to a reload: %w", c.socket, err)
+	}
+	return r.Restart, nil
 }
 
 // UpdateLists makes weir fetch the list of that name, or all lists for "".
 // Errors are those of [Client.Reload].
 func (c *Client) UpdateLists(ctx context.Context, name string) error {
-	return c.do(ctx, updateTimeout+headerTimeout, http.MethodPost, "/lists/update?name="+url.QueryEscape(name))
+	_, err := c.ask(ctx, updateTimeout+headerTimeout, http.MethodPost, "/lists/update?name="+url.QueryEscape(name))
+	return err
 }
 
 // Status returns the state of weir as JSON. Errors: [ErrNotRunning], [ErrForbidden].
@@ -87,11 +98,6 @@ func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
 // Lists returns the state of the lists as JSON. Errors: [ErrNotRunning], [ErrForbidden].
 func (c *Client) Lists(ctx context.Context) (json.RawMessage, error) {
 	return c.get(ctx, "/lists")
-}
-
-func (c *Client) do(ctx context.Context, limit time.Duration, method, path string) error {
-	_, err := c.ask(ctx, limit, method, path)
-	return err
 }
 
 func (c *Client) get(ctx context.Context, path string) (json.RawMessage, error) {

@@ -30,8 +30,9 @@ const (
 // the same time, nor twice.
 type ControlConfig struct {
 	// Reload reads config and lists anew and swaps them, or changes nothing and
-	// returns an error whose lines are the problems.
-	Reload func(context.Context) error
+	// returns an error whose lines are the problems. restart names the config
+	// keys that changed and that only a restart puts in force.
+	Reload func(context.Context) (restart []string, err error)
 	// Status and Lists return what is shown as JSON.
 	Status func() any
 	Lists  func() any
@@ -101,11 +102,11 @@ func (c *Control) Shutdown(ctx context.Context) error {
 
 func (c *Control) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /reload", c.change(reloadTimeout, func(ctx context.Context, _ *http.Request) error {
+	mux.HandleFunc("POST /reload", c.change(reloadTimeout, func(ctx context.Context, _ *http.Request) ([]string, error) {
 		return c.cfg.Reload(ctx)
 	}))
-	mux.HandleFunc("POST /lists/update", c.change(updateTimeout, func(ctx context.Context, r *http.Request) error {
-		return c.cfg.UpdateLists(ctx, r.URL.Query().Get("name"))
+	mux.HandleFunc("POST /lists/update", c.change(updateTimeout, func(ctx context.Context, r *http.Request) ([]string, error) {
+		return nil, c.cfg.UpdateLists(ctx, r.URL.Query().Get("name"))
 	}))
 	mux.HandleFunc("GET /status", c.show(c.cfg.Status))
 	mux.HandleFunc("GET /lists", c.show(c.cfg.Lists))
@@ -138,10 +139,11 @@ func (c *Control) guarded(next http.Handler) http.Handler {
 type result struct {
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems,omitempty"`
+	Restart  []string `json:"needs_restart,omitempty"` // config keys that changed and wait for a restart
 }
 
 // change runs one action that changes state, after those that came before it.
-func (c *Control) change(limit time.Duration, do func(context.Context, *http.Request) error) http.HandlerFunc {
+func (c *Control) change(limit time.Duration, do func(context.Context, *http.Request) ([]string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
@@ -152,12 +154,13 @@ func (c *Control) change(limit time.Duration, do func(context.Context, *http.Req
 			c.write(w, http.StatusServiceUnavailable, result{Problems: []string{"another reload or update is still at work"}})
 			return
 		}
-		if err := do(ctx, r); err != nil {
+		restart, err := do(ctx, r)
+		if err != nil {
 			c.log.Warn("control socket: refused to change anything", "path", r.URL.Path, "error", err)
 			c.write(w, http.StatusUnprocessableEntity, result{Problems: problems(err)})
 			return
 		}
-		c.write(w, http.StatusOK, result{OK: true})
+		c.write(w, http.StatusOK, result{OK: true, Restart: restart})
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 
 func control() admin.ControlConfig {
 	return admin.ControlConfig{
-		Reload:      func(context.Context) error { return nil },
+		Reload:      func(context.Context) ([]string, error) { return nil, nil },
 		UpdateLists: func(context.Context, string) error { return nil },
 		Status:      func() any { return map[string]any{"generation": uint64(1<<53 + 1)} },
 		Lists:       func() any { return []string{} },
@@ -87,14 +87,14 @@ func TestControl(t *testing.T) {
 			URL  string `json:"url"`
 		}{{"a", "https://lists.example/x?key=hunter2"}, {"b\u202e", ""}}
 	}
-	cfg.Reload = func(context.Context) error {
-		return fmt.Errorf("reload: %w", errors.New("weir.yaml:3:5: rules[0].action: unknown\nweir.yaml:9:1: token=hunter2 \x1b[2J"))
+	cfg.Reload = func(context.Context) ([]string, error) {
+		return nil, fmt.Errorf("reload: %w", errors.New("weir.yaml:3:5: rules[0].action: unknown\nweir.yaml:9:1: token=hunter2 \x1b[2J"))
 	}
 	serve(t, listen(t, path, cfg))
 	client, ctx := admin.Dial(path), t.Context()
 
 	var refused *admin.Refused
-	if err := client.Reload(ctx); !errors.As(err, &refused) {
+	if _, err := client.Reload(ctx); !errors.As(err, &refused) {
 		t.Fatalf("reload: got %v", err)
 	}
 	if len(refused.Problems) != 2 || refused.Problems[0] != "reload: weir.yaml:3:5: rules[0].action: unknown" {
@@ -266,7 +266,7 @@ func TestSocketInTheWay(t *testing.T) {
 			}
 			if tt.want == nil {
 				serve(t, c)
-				if err := admin.Dial(path).Reload(t.Context()); err != nil {
+				if _, err := admin.Dial(path).Reload(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				return
@@ -326,7 +326,7 @@ func TestSocketRace(t *testing.T) {
 	for c := range won {
 		serve(t, c)
 	}
-	if err := admin.Dial(path).Reload(t.Context()); err != nil {
+	if _, err := admin.Dial(path).Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -360,7 +360,7 @@ func TestStrangers(t *testing.T) {
 	c := listen(t, path, control())
 	admin.RefuseAll(c, errors.New("stranger"))
 	serve(t, c)
-	if err := admin.Dial(path).Reload(t.Context()); !errors.Is(err, admin.ErrForbidden) {
+	if _, err := admin.Dial(path).Reload(t.Context()); !errors.Is(err, admin.ErrForbidden) {
 		t.Errorf("got %v, want %v", err, admin.ErrForbidden)
 	}
 }
@@ -368,7 +368,7 @@ func TestStrangers(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
-	if err := admin.Dial(path).Reload(t.Context()); !errors.Is(err, admin.ErrNotRunning) || !strings.Contains(err.Error(), path) {
+	if _, err := admin.Dial(path).Reload(t.Context()); !errors.Is(err, admin.ErrNotRunning) || !strings.Contains(err.Error(), path) {
 		t.Errorf("no socket: got %v", err)
 	}
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
@@ -392,7 +392,7 @@ func TestChangesAreOneAtATime(t *testing.T) {
 		at.Add(-1)
 	}
 	cfg := control()
-	cfg.Reload = func(context.Context) error { work(); return nil }
+	cfg.Reload = func(context.Context) ([]string, error) { work(); return nil, nil }
 	cfg.UpdateLists = func(context.Context, string) error { work(); return nil }
 	serve(t, listen(t, path, cfg))
 	client := admin.Dial(path)
@@ -402,7 +402,7 @@ func TestChangesAreOneAtATime(t *testing.T) {
 			var err error
 			switch i % 3 {
 			case 0:
-				err = client.Reload(t.Context())
+				_, err = client.Reload(t.Context())
 			case 1:
 				err = client.UpdateLists(t.Context(), "")
 			default:
@@ -425,11 +425,11 @@ func TestCallerGoesAway(t *testing.T) {
 	path := socketPath(t)
 	began, ended := make(chan struct{}), make(chan error, 2)
 	cfg := control()
-	cfg.Reload = func(ctx context.Context) error {
+	cfg.Reload = func(ctx context.Context) ([]string, error) {
 		began <- struct{}{}
 		<-ctx.Done()
 		ended <- ctx.Err()
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	c := listen(t, path, cfg)
 	served := make(chan error, 1)
@@ -437,7 +437,7 @@ func TestCallerGoesAway(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	answer := make(chan error, 1)
-	go func() { answer <- admin.Dial(path).Reload(ctx) }()
+	go func() { _, err := admin.Dial(path).Reload(ctx); answer <- err }()
 	<-began
 	cancel()
 	if err := <-answer; !errors.Is(err, context.Canceled) {
@@ -447,7 +447,7 @@ func TestCallerGoesAway(t *testing.T) {
 		t.Errorf("the work got %v", err)
 	}
 
-	go func() { answer <- admin.Dial(path).Reload(t.Context()) }()
+	go func() { _, err := admin.Dial(path).Reload(t.Context()); answer <- err }()
 	<-began
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -465,14 +465,28 @@ func TestCallerGoesAway(t *testing.T) {
 	}
 }
 
+// TestReloadSaysWhatWaits: the answer to a reload names the keys that only a restart puts in force.
+func TestReloadSaysWhatWaits(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	cfg := control()
+	cfg.Reload = func(context.Context) ([]string, error) { return []string{"proxy.listen", "ca"}, nil }
+	serve(t, listen(t, path, cfg))
+	if got, err := admin.Dial(path).Reload(t.Context()); err != nil || !slices.Equal(got, []string{"proxy.listen", "ca"}) {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
 func TestManyProblems(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
 	cfg := control()
-	cfg.Reload = func(context.Context) error { return errors.New(strings.Repeat("weir.yaml:1:1: bad\n\n", 1000)) }
+	cfg.Reload = func(context.Context) ([]string, error) {
+		return nil, errors.New(strings.Repeat("weir.yaml:1:1: bad\n\n", 1000))
+	}
 	serve(t, listen(t, path, cfg))
 	var refused *admin.Refused
-	if err := admin.Dial(path).Reload(t.Context()); !errors.As(err, &refused) || len(refused.Problems) != 501 || slices.Contains(refused.Problems, "") {
+	if _, err := admin.Dial(path).Reload(t.Context()); !errors.As(err, &refused) || len(refused.Problems) != 501 || slices.Contains(refused.Problems, "") {
 		t.Fatalf("got %v", err)
 	}
 }

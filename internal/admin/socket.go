@@ -83,6 +83,10 @@ func bind(path string, log *slog.Logger) (*bound, error) {
 	return &bound{UnixListener: ln, path: path, file: info, allow: samePeer, log: log}, nil
 }
 
+// CheckSocket says whether a control socket could be made at path, as far as the
+// text of the path tells.
+func CheckSocket(path string) error { return checkPath(path) }
+
 // checkPath refuses what the system would cut or take for an abstract name,
 // which has no mode.
 func checkPath(path string) error {

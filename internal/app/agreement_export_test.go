@@ -21,8 +21,7 @@ func NewRecording(ctx context.Context, f *File, rec event.Recorder) (*Service, e
 	if err != nil {
 		return nil, err
 	}
-	w := &Service{core: k, version: "test", log: log, events: recorder{Recorder: rec}, authority: authority, failed: make(chan error, 8)}
-	return w, w.assemble(f)
+	return assemble(f, &Service{core: k, version: "test", log: log, events: recorder{Recorder: rec}, authority: authority})
 }
 
 // ProxyAddr is where the proxy listens; Start must have been called.

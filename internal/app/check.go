@@ -47,6 +47,7 @@ type Answer struct {
 	Reason   string       `json:"reason"`
 	Findings []Finding    `json:"findings,omitempty"`
 	Trace    []TraceEntry `json:"trace"`
+	Leads    bool         `json:"-"` // a name that is not blocked: where it leads to was not judged
 }
 
 // TraceEntry is one stage that spoke.
@@ -83,6 +84,7 @@ func (j *Judge) Check(now time.Time, target string) (Answer, error) {
 	}
 	defer x.Done(now)
 	a := j.answer(target, x)
+	a.Leads = !a.Blocks() && !x.Target().Name.IsZero()
 	if secure(target) {
 		a.TLS = policy.Intercept.String()
 		if x.Protocol() == inspect.Tunnel && !a.Blocks() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"weir/internal/admin"
@@ -21,28 +20,33 @@ func (w *Service) assembleAdmin(f *File) error {
 	if err != nil {
 		return err
 	}
-	if f.Admin.Listen.IsValid() {
-		if err := admin.Check(f.Admin.Listen.AddrPort, token); err != nil {
-			return fmt.Errorf("admin.listen: %w", err)
-		}
-	}
 	w.admin, err = admin.New(admin.Config{
 		Token: token, Healthy: w.healthy, Ready: w.readyNow, Metrics: w.metrics(), Version: w.version, Log: w.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	w.showLists(w.core.manager())
+	return nil
 }
 
+// adminToken reads the token; one that cannot be read or used is a problem of the config.
 func adminToken(f *File) (string, error) {
 	if f.Admin.TokenFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(f.Admin.TokenFile)
+	text, err := readRegular(f.Admin.TokenFile, maxToken)
 	if err != nil {
-		return "", fmt.Errorf("admin.token_file: %w", err)
+		return "", problem(f.File, "admin.token_file", err)
 	}
 	token := strings.TrimSpace(string(text))
 	if token == "" {
-		return "", fmt.Errorf("admin.token_file: %s: %w", f.Admin.TokenFile, errNoToken)
+		return "", problem(f.File, "admin.token_file", fmt.Errorf("%s: %w", f.Admin.TokenFile, errNoToken))
+	}
+	if f.Admin.Listen.IsValid() {
+		if err := admin.Check(f.Admin.Listen.AddrPort, token); err != nil {
+			return "", problem(f.File, "admin.token_file", fmt.Errorf("%s: %w", f.Admin.TokenFile, err))
+		}
 	}
 	return token, nil
 }
@@ -50,7 +54,7 @@ func adminToken(f *File) (string, error) {
 func (w *Service) controlConfig() admin.ControlConfig {
 	return admin.ControlConfig{
 		Reload: w.Reload, Status: func() any { return w.status() }, Lists: func() any { return listStates(w.core.manager()) },
-		UpdateLists: func(ctx context.Context, name string) error { return refresh(ctx, w.core.manager(), name) },
+		UpdateLists: func(ctx context.Context, name string) error { return w.core.manager().Refresh(ctx, name) },
 		Healthy:     w.healthy, Ready: w.readyNow, Log: w.log,
 	}
 }
@@ -80,6 +84,8 @@ type Status struct {
 	Live    int    `json:"live"`
 	Reloads int    `json:"reloads"`
 	Failed  int    `json:"failed_reloads"`
+	// Restart names the keys that were changed by a reload and wait for a restart.
+	Restart []string `json:"needs_restart,omitempty"`
 }
 
 func (w *Service) status() Status {
@@ -88,7 +94,7 @@ func (w *Service) status() Status {
 	defer w.mu.Unlock()
 	return Status{
 		Version: w.version, Policy: w.core.gate.Policy().Version(), Mode: string(f.Mode), Config: f.Path, Live: w.proxy.Live(),
-		Reloads: w.reloads.done, Failed: w.reloads.failed,
+		Reloads: w.reloads.done, Failed: w.reloads.failed, Restart: needRestart(w.started, f.File),
 	}
 }
 

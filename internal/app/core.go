@@ -66,19 +66,24 @@ type change struct {
 func (k *core) prepare(ctx context.Context, f *File, readOnly bool) (change, error) {
 	src, err := sources(f.File)
 	if err != nil {
-		return change{}, err
+		return change{}, problemsOf(f.File, err)
 	}
 	manager, err := source.New(source.Config{Dir: f.ListsDir(), Sources: src, ReadOnly: readOnly, Logger: k.log})
 	if err != nil {
-		return change{}, fmt.Errorf("lists: %w", err)
+		return change{}, problemsOf(f.File, err)
 	}
 	set, err := manager.Load(ctx)
 	if err != nil { // the Set is usable all the same: what went wrong keeps its last good copy
-		k.log.Warn("some lists were not loaded", "error", err)
+		for _, text := range lines(err) {
+			k.log.Warn("a list was not loaded", "error", text)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return change{}, err // some lists may be missing only because we were stopped
 	}
 	snap, err := k.compile(f, set)
 	if err != nil {
-		return change{}, err
+		return change{}, problemsOf(f.File, err)
 	}
 	return change{f, manager, snap}, nil
 }

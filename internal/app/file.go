@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"weir/internal/ca"
 	"weir/internal/config"
 	"weir/internal/detect"
 	"weir/internal/inspect"
@@ -24,18 +25,19 @@ type File struct {
 	*config.File
 	Path   string // "" for the built-in defaults
 	digest string // of its text
+	dir    string // where data lies for as long as the process lives; "" until a weir runs
 }
 
 // ErrConfigFile says that a config file cannot be read.
 var ErrConfigFile = errors.New("config file")
 
 // Load reads a config file; path "" means the built-in defaults. The error holds every problem, one a line, with file, line and
-// column ([IsProblem] tells it from a file that cannot be read).
+// column ([IsProblem] tells it from a file that cannot be read, [ErrConfigFile]; only a regular file can).
 func Load(path string) (*File, error) {
 	if path == "" {
 		return &File{File: config.Default(), digest: "default"}, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := readRegular(path, config.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfigFile, err)
 	}
@@ -47,17 +49,17 @@ func Load(path string) (*File, error) {
 	return &File{File: f, Path: path, digest: hex.EncodeToString(sum[:6])}, nil
 }
 
-// IsProblem says whether err is about what a config file says.
+// IsProblem says whether err is about what a config file says, or about the file itself.
 func IsProblem(err error) bool {
 	var p config.Problems
-	return errors.As(err, &p)
+	return errors.As(err, &p) || errors.Is(err, ErrConfigFile)
 }
 
 // Problems lists the problems in err, one a line, as file:line:column: path: text.
 func Problems(err error) []string {
 	var p config.Problems
 	if !errors.As(err, &p) {
-		return []string{err.Error()}
+		return lines(err)
 	}
 	var out []string
 	for _, one := range p {
@@ -73,15 +75,23 @@ func detectorNames(all []inspect.Detector) (names []string) {
 	return names
 }
 
-// DataDir returns where data lies: what the config says, else /var/lib/weir when that can be written, else ./weir-data.
+// DataDir returns where data lies: what the config says, else /var/lib/weir when that can be written or holds a certificate
+// authority, else ./weir-data.
 func (f *File) DataDir() string {
-	if f.File.DataDir != "" {
+	switch {
+	case f.dir != "":
+		return f.dir
+	case f.File.DataDir != "":
 		return f.File.DataDir
-	}
-	if writable(systemDataDir) {
+	case writable(systemDataDir) || hasCA(systemDataDir): // a CA that clients trust counts, also where nothing can be written
 		return systemDataDir
 	}
 	return localDataDir
+}
+
+func hasCA(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "ca", ca.CertFile))
+	return err == nil
 }
 
 func writable(dir string) bool {

@@ -43,6 +43,9 @@ func newRecorder(c config.Events, version string, log *slog.Logger) (recorder, e
 	case "-":
 		out = os.Stdout // lines are escaped already, and many
 	default:
+		if err := checkEvents(c.File); err != nil {
+			return recorder{}, err
+		}
 		f, err := event.OpenFile(c.File)
 		if err != nil {
 			return recorder{}, err

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"math"
 	"strconv"
 	"sync/atomic"
+	"time"
 
+	"weir/blocklists/source"
 	"weir/internal/admin"
 	"weir/internal/event"
 	"weir/internal/inspect"
@@ -95,6 +98,55 @@ func (w *Service) eventMetrics() []admin.Metric {
 	}
 }
 
+// maxListSeries is how many lists have metrics of their own; the admin listener bounds the series of all.
+const maxListSeries = 1000
+
+// showLists puts the metrics of the lists now in force into the place of those before. What cannot be shown costs itself only.
+func (w *Service) showLists(m *source.Manager) {
+	all := w.metrics()
+	err := w.admin.SetMetrics(append(all, listMetrics(m)...))
+	if err == nil {
+		return
+	}
+	w.log.Warn("lists have no metrics of their own", "error", err)
+	if err := w.admin.SetMetrics(all); err != nil {
+		w.log.Error("old metrics are shown", "error", err)
+	}
+}
+
+// listMetrics are about each list; their names are those of the config, a closed set.
+func listMetrics(m *source.Manager) (out []admin.Metric) {
+	for i, s := range m.Status() {
+		if i == maxListSeries {
+			break
+		}
+		add := func(name, help string, value func(source.Vitals) float64) {
+			out = append(out, admin.Metric{
+				Name: name, Help: help, Type: admin.Gauge, Labels: []admin.Label{label("list", s.Name)}, Value: func() float64 { return value(m.Vitals(i)) },
+			})
+		}
+		add("weir_list_rules", "Entries of one list in force.", func(v source.Vitals) float64 { return float64(v.Rules) })
+		if s.BuiltIn {
+			continue
+		}
+		add("weir_list_age_seconds", "Time since a list was last seen to be current; +Inf when it was never loaded.", listAge)
+		add("weir_list_failing", "1 when the last attempt to have a newer text of a list failed.", func(v source.Vitals) float64 {
+			if v.Failing {
+				return 1
+			}
+			return 0
+		})
+	}
+	return out
+}
+
+func listAge(v source.Vitals) float64 {
+	if !v.Loaded || v.Updated.IsZero() {
+		return math.Inf(1)
+	}
+	return time.Since(v.Updated).Seconds()
+}
+
 // selfMetrics are about lists, policy and certificate authority.
 func (w *Service) selfMetrics() []admin.Metric {
 	locked := func(f func() float64) func() float64 {
@@ -114,7 +166,7 @@ func (w *Service) selfMetrics() []admin.Metric {
 }
 
 func (w *Service) resolverMetrics() []admin.Metric {
-	s, u := w.resolver.Stats(), w.resolver.UpstreamStats()
+	s, l, u := w.resolver.Stats(), w.resolver.ListenerStats(), w.resolver.UpstreamStats()
 	return []admin.Metric{
 		counter("weir_dns_queries_total", "DNS queries.", &s.Queries),
 		counter("weir_dns_cache_hits_total", "DNS queries answered from the cache.", &s.Hits),
@@ -129,6 +181,11 @@ func (w *Service) resolverMetrics() []admin.Metric {
 		counter("weir_dns_upstream_queries_total", "Queries sent to upstreams, retries included.", &u.Queries),
 		counter("weir_dns_upstream_failures_total", "Queries without a usable reply from one upstream.", &u.Failures),
 		counter("weir_dns_upstream_mismatches_total", "Replies ignored because they belong to no query.", &u.Mismatch),
+		counter("weir_dns_listener_dropped_total", "UDP queries dropped because all workers were busy.", &l.Dropped),
+		counter("weir_dns_listener_refused_total", "TCP connections of DNS clients above a limit.", &l.Refused),
+		counter("weir_dns_listener_timed_out_total", "TCP connections of DNS clients that were too slow.", &l.TimedOut),
+		counter("weir_dns_listener_oversize_total", "DNS queries that were too long, or came without a length.", &l.Oversize),
+		gauge("weir_dns_listener_connections", "TCP connections of DNS clients open now.", &l.Conns),
 		{Name: "weir_dns_cache_entries", Help: "Answers kept.", Type: admin.Gauge, Value: func() float64 { return float64(w.resolver.CacheLen()) }},
 	}
 }

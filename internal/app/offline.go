@@ -2,13 +2,16 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"weir/blocklists"
 	"weir/blocklists/source"
+	"weir/internal/admin"
 	"weir/internal/ca"
 	"weir/internal/config"
 	"weir/internal/event"
@@ -16,26 +19,10 @@ import (
 	"weir/internal/redact"
 )
 
-// Validate compiles the policy of a config file as run would, without starting anything: what only shows then (a file that a
-// list names, roots that do not parse) is an error too.
-func Validate(ctx context.Context, f *File) error {
-	k, err := newCore(ctx, f, coreConfig{recorder: event.Discard{}, readOnly: true})
-	if err != nil {
-		return err
-	}
-	var problems []error
-	for _, s := range k.lists.Status() {
-		if s.LastError != "" {
-			problems = append(problems, fmt.Errorf("list %s: %s", s.Name, s.LastError))
-		}
-	}
-	_, err = roots(f.File)
-	return errors.Join(append(problems, err)...)
-}
-
 // ListState is what there is to know about one list; the JSON of `weir lists status`.
 type ListState struct {
 	Name      string         `json:"name"`
+	State     string         `json:"state"` // built-in, current, held (the last attempt failed, an older text is in force) or never loaded
 	Class     string         `json:"class"`
 	Category  string         `json:"category"`
 	Source    string         `json:"source"`
@@ -63,7 +50,7 @@ func listStates(m *source.Manager) []ListState {
 	for _, s := range m.Status() {
 		l := about[s.Name]
 		out = append(out, ListState{
-			Name: s.Name, Class: l.Class.String(), Category: l.Category, Source: redact.Text(s.Source), Format: s.Format.String(), Rules: s.Rules,
+			Name: s.Name, State: listState(s), Class: l.Class.String(), Category: l.Category, Source: redact.Text(s.Source), Format: s.Format.String(), Rules: s.Rules,
 			Names: s.Names, Addresses: s.Addresses, Refused: s.Refused, Skipped: s.Skipped, Bytes: s.Bytes, Updated: s.Updated, Next: s.Next,
 			LastError: redact.Scrub(s.LastError), Held: s.Held,
 		})
@@ -71,8 +58,31 @@ func listStates(m *source.Manager) []ListState {
 	return out
 }
 
-// ListsStatus says how the lists of a config file fare, as they lie on disk.
+func listState(s source.Status) string {
+	switch {
+	case s.BuiltIn:
+		return "built-in"
+	case !s.Loaded:
+		return "never loaded"
+	case s.Held:
+		return "held"
+	}
+	return "current"
+}
+
+// ListsStatus says how the lists of a config file fare: in the weir that runs with it, else as they lie on disk.
 func ListsStatus(ctx context.Context, f *File) ([]ListState, error) {
+	text, err := admin.Dial(f.Socket()).Lists(ctx)
+	if errors.Is(err, admin.ErrForbidden) {
+		return nil, err // one runs, and what is on disk may be something else
+	}
+	if err == nil {
+		var out []ListState
+		if err := json.Unmarshal(text, &out); err != nil {
+			return nil, fmt.Errorf("what the running weir says about lists: %w", err)
+		}
+		return out, nil
+	}
 	k, err := newCore(ctx, f, coreConfig{recorder: event.Discard{}, readOnly: true})
 	if err != nil {
 		return nil, err
@@ -83,8 +93,12 @@ func ListsStatus(ctx context.Context, f *File) ([]ListState, error) {
 // UpdateLists refreshes one list, or all when name is "", now and on disk. A running weir that uses the same directory sees them
 // at its next look or reload; through its control socket it does so at once.
 func UpdateLists(ctx context.Context, f *File, name string) error {
-	if client, err := controlClient(ctx, f); err == nil {
+	client, err := controlClient(ctx, f)
+	if err == nil {
 		return client.UpdateLists(ctx, name)
+	}
+	if errors.Is(err, admin.ErrForbidden) {
+		return err
 	}
 	src, err := sources(f.File)
 	if err != nil {
@@ -94,25 +108,8 @@ func UpdateLists(ctx context.Context, f *File, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Load(ctx); err != nil {
-		return err
-	}
-	return refresh(ctx, m, name)
-}
-
-// refresh refreshes one list, or every remote one.
-func refresh(ctx context.Context, m *source.Manager, name string) error {
-	if name != "" {
-		return m.Refresh(ctx, name)
-	}
-	var failed []error
-	for _, s := range m.Status() {
-		if s.Updated.IsZero() && s.LastError == "" && s.Source == "built-in" {
-			continue
-		}
-		failed = append(failed, m.Refresh(ctx, s.Name))
-	}
-	return errors.Join(failed...)
+	_, _ = m.Load(ctx) // what is wrong with a list shows in its own refresh, and is no reason to leave out the others
+	return m.Refresh(ctx, name)
 }
 
 // Hit is one list entry that speaks of a name or an address.
@@ -156,27 +153,43 @@ func caOptions(f *config.File) ca.Options {
 	return ca.Options{CacheSize: f.CA.Cache, LeafLife: f.CA.LeafLifetime.Std(), Organization: f.CA.Organization}
 }
 
-// InitCA makes the CA; it is refused where one exists or once existed. The text says where it is.
-func InitCA(f *File) (string, error) {
+// InitCA makes the CA and describes it; it is refused where one exists or once existed.
+func InitCA(f *File) (AboutCA, error) {
 	a, err := caOptions(f.File).Init(f.CADir())
 	if err != nil {
-		return "", err
+		return AboutCA{}, err
 	}
 	return describeCA(f, a), nil
+}
+
+// AboutCA is what there is to tell about the CA; the JSON of `weir ca show`.
+type AboutCA struct {
+	Name      string    `json:"name"`
+	File      string    `json:"file"` // the certificate
+	SHA256    string    `json:"sha256"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+}
+
+// String is the form for people.
+func (a AboutCA) String() string {
+	return fmt.Sprintf("%s\nfile        %s\nsha256      %s\nvalid until %s", a.Name, a.File, a.SHA256, a.NotAfter.Format(time.DateOnly))
 }
 
 // ShowCA describes the CA.
-func ShowCA(f *File) (string, error) {
+func ShowCA(f *File) (AboutCA, error) {
 	a, err := caOptions(f.File).Load(f.CADir())
 	if err != nil {
-		return "", err
+		return AboutCA{}, err
 	}
 	return describeCA(f, a), nil
 }
 
-func describeCA(f *File, a *ca.Authority) string {
+func describeCA(f *File, a *ca.Authority) AboutCA {
 	c := a.Certificate()
-	return fmt.Sprintf("%s\nfile        %s/%s\nsha256      %s\nvalid until %s", c.Subject.CommonName, f.CADir(), ca.CertFile, a.Fingerprint(), c.NotAfter.UTC().Format(time.DateOnly))
+	return AboutCA{
+		Name: c.Subject.CommonName, File: filepath.Join(f.CADir(), ca.CertFile), SHA256: a.Fingerprint(), NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
+	}
 }
 
 // ExportCA returns the CA's certificate as PEM.

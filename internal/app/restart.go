@@ -6,28 +6,37 @@ import (
 	"weir/internal/config"
 )
 
-// needRestart names the keys that differ between two config files and that only a restart puts in force. All others are policy
-// and lists, which a reload swaps.
-func needRestart(old, next *config.File) []string {
+// setting is a key of the config file with its value.
+type setting struct {
+	key   string
+	value any
+}
+
+// restartOnly are the keys that only a restart puts in force. All others are policy, lists and upstreams, which a reload swaps.
+func restartOnly(f *config.File) []setting {
+	return []setting{
+		{"data_dir", f.DataDir},
+		{"proxy.listen", f.Proxy.Listen},
+		{"proxy.limits", f.Proxy.Limits},
+		{"proxy.upstream", f.Proxy.Upstream},
+		{"resolver.listen", f.Resolver.Listen},
+		{"resolver.cache", f.Resolver.Cache},
+		{"resolver.timeout", f.Resolver.Timeout},
+		{"admin", f.Admin},
+		{"events", f.Events},
+		{"log", f.Log},
+		{"ca", f.CA},
+	}
+}
+
+// needRestart names the keys in which a config file differs from the one that the process started with, and that only a restart
+// puts in force.
+func needRestart(started, next *config.File) []string {
 	var changed []string
-	for _, part := range []struct {
-		key       string
-		old, next any
-	}{
-		{"data_dir", old.DataDir, next.DataDir},
-		{"proxy.listen", old.Proxy.Listen, next.Proxy.Listen},
-		{"proxy.limits", old.Proxy.Limits, next.Proxy.Limits},
-		{"proxy.upstream", old.Proxy.Upstream, next.Proxy.Upstream},
-		{"resolver.listen", old.Resolver.Listen, next.Resolver.Listen},
-		{"resolver.cache", old.Resolver.Cache, next.Resolver.Cache},
-		{"resolver.timeout", old.Resolver.Timeout, next.Resolver.Timeout},
-		{"admin", old.Admin, next.Admin},
-		{"events", old.Events, next.Events},
-		{"log", old.Log, next.Log},
-		{"ca", old.CA, next.CA},
-	} {
-		if !reflect.DeepEqual(part.old, part.next) {
-			changed = append(changed, part.key)
+	now := restartOnly(next)
+	for i, was := range restartOnly(started) {
+		if !reflect.DeepEqual(was.value, now[i].value) {
+			changed = append(changed, was.key)
 		}
 	}
 	return changed

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -20,20 +21,27 @@ import (
 // rotateEvery is how often the age of the ticket keys is looked at; they change after hours (package ca).
 const rotateEvery = 10 * time.Minute
 
-// drainEvents is how long the queue of events may take to be written at the end.
-const drainEvents = 5 * time.Second
+// Limits of the end: how long the queue of events may take to be written, and who waits for an answer of the admin listener or
+// the control socket, such as that of a reload which hangs.
+const (
+	drainEvents = 5 * time.Second
+	drainAdmin  = time.Second
+)
 
 // Run puts a weir together, starts it, and lets it run until SIGTERM or SIGINT (a second one ends it at once), then drains it.
-// SIGHUP reloads, SIGUSR1 reopens the events file.
+// SIGHUP reloads, SIGUSR1 reopens the events file. Until everything is put together SIGTERM and SIGINT have their default action:
+// nothing is there to be drained, and a file that hangs must not keep the process.
 func Run(ctx context.Context, f *File, s Streams, version string) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+	requests, ends := make(chan os.Signal, 4), make(chan os.Signal, 2) // apart, so that many of the first never hide one of the second
+	signal.Notify(requests, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(requests)
 	signal.Ignore(syscall.SIGPIPE) // a reader of our output that goes away must not end the protection
 	w, err := New(ctx, f, s, version)
 	if err != nil {
 		return err
 	}
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(ends)
 	slog.SetDefault(w.log) // net/http and others write to the global log: it must pass the redactor too
 	if err := w.Start(ctx); err != nil {
 		now, cancel := context.WithCancel(ctx)
@@ -43,14 +51,17 @@ func Run(ctx context.Context, f *File, s Streams, version string) error {
 	if err := w.usage(s.Err); err != nil {
 		w.log.Warn("could not say how to use it", "error", err)
 	}
-	err = w.obey(ctx, signals)
-	drain := w.core.current().Proxy.Limits.DrainTimeout.Std()
+	err = obey(ctx, requests, ends, w.failed, orders{
+		reload: func(ctx context.Context) { _, _ = w.Reload(ctx) }, // logged there: the old policy stays
+		reopen: func(context.Context) { w.reopen() },
+	})
+	drain := w.started.Proxy.Limits.DrainTimeout.Std()
 	w.log.Info("draining", "timeout", drain)
-	return errors.Join(err, w.drain(drain, signals))
+	return errors.Join(err, w.drain(drain, ends))
 }
 
 // drain stops within a time, which a further SIGTERM or SIGINT ends.
-func (w *Service) drain(within time.Duration, signals <-chan os.Signal) error {
+func (w *Service) drain(within time.Duration, ends <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	var hurry sync.WaitGroup
@@ -60,10 +71,8 @@ func (w *Service) drain(within time.Duration, signals <-chan os.Signal) error {
 	hurry.Go(func() {
 		for {
 			select {
-			case sig := <-signals:
-				if sig == syscall.SIGTERM || sig == syscall.SIGINT {
-					cancel()
-				}
+			case <-ends:
+				cancel()
 			case <-stopped:
 				return
 			}
@@ -72,28 +81,68 @@ func (w *Service) drain(within time.Duration, signals <-chan os.Signal) error {
 	return w.Stop(ctx)
 }
 
-// obey follows signals until one of them, or a listener that died, ends the run.
-func (w *Service) obey(ctx context.Context, signals <-chan os.Signal) error {
+// orders are what signals ask for besides the end.
+type orders struct {
+	reload, reopen func(context.Context)
+}
+
+// obey follows signals until one of ends, or a listener that died, ends the run. What an order takes, and be it for ever because
+// a file system hangs, does not hold up the end.
+func obey(ctx context.Context, requests, ends <-chan os.Signal, failed <-chan error, o orders) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	reload, reopen := coalesced(ctx, o.reload), coalesced(ctx, o.reopen)
 	for {
 		select {
-		case sig := <-signals:
-			switch sig {
-			case syscall.SIGHUP:
-				_ = w.Reload(ctx) // logged there: the old policy stays
-			case syscall.SIGUSR1:
-				if w.events.writer != nil {
-					if err := w.events.writer.Reopen(); err != nil {
-						w.log.Error("events file was not reopened", "error", err)
-					}
-				}
-			default:
-				return nil
+		case <-ends:
+			return nil
+		case sig := <-requests:
+			if sig == syscall.SIGHUP {
+				reload()
+			} else {
+				reopen()
 			}
-		case err := <-w.failed:
+		case err := <-failed:
 			return err
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// coalesced returns a function that has do called soon, by a goroutine of its own: one call at a time, and one more for all that
+// ask meanwhile. Nobody waits for the goroutine, which ends with ctx unless do hangs.
+func coalesced(ctx context.Context, do func(context.Context)) (ask func()) {
+	wake := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-wake:
+				do(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		select {
+		case wake <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
+}
+
+// reopen opens the events file anew after a rotation.
+func (w *Service) reopen() {
+	if w.events.writer == nil {
+		return
+	}
+	err := checkEvents(w.started.Events.File)
+	if err == nil {
+		err = w.events.writer.Reopen()
+	}
+	if err != nil {
+		w.log.Error("events file was not reopened", "error", err)
 	}
 }
 
@@ -110,7 +159,9 @@ func (w *Service) Start(ctx context.Context) error {
 	if w.listeners.admin != nil {
 		w.serve("admin", func() error { return w.admin.Serve(w.listeners.admin) })
 	}
-	w.serve("control", w.control.Serve)
+	if w.control != nil {
+		w.serve("control", w.control.Serve)
+	}
 	w.follow(w.core.manager())
 	w.running.Go(func() { w.rotate(ctx) })
 	w.mu.Lock()
@@ -149,10 +200,14 @@ func (w *Service) listen(ctx context.Context, f *File) error {
 		w.listeners.add(func(l *listeners) { l.admin = ln })
 	}
 	control, err := admin.ListenControl(f.Socket(), w.controlConfig())
-	if err != nil {
-		return fmt.Errorf("control socket: %w", err)
+	switch {
+	case err == nil:
+		w.control = control
+	case cannotWrite(err) && !writable(filepath.Dir(f.Socket())): // protection goes before control; signals work all the same
+		w.log.Warn("no control socket", "error", err)
+	default:
+		return err
 	}
-	w.control = control
 	return nil
 }
 
@@ -173,32 +228,41 @@ func (w *Service) rotate(ctx context.Context) {
 // Stop ends everything: listeners close, what is under way may end until ctx does, the queue of events is written.
 func (w *Service) Stop(ctx context.Context) error {
 	w.mu.Lock()
-	w.ready = false
+	served := w.ready // else nothing was under way that could be lost
+	w.ready, w.stopping = false, true
 	w.mu.Unlock()
-	var failed []error
-	if err := w.proxy.Shutdown(ctx); err != nil {
-		w.log.Warn("connections were cut", "error", err)
+	lost := func(what string, err error) {
+		if err != nil && served {
+			w.log.Warn(what, "error", err)
+		}
 	}
-	if err := w.resolver.Shutdown(ctx); err != nil {
-		w.log.Warn("queries were abandoned", "error", err)
-	}
+	lost("connections were cut", w.proxy.Shutdown(ctx))
+	lost("queries were abandoned", w.resolver.Shutdown(ctx))
 	w.transport.Close()
 	w.listeners.close()
-	end, done := context.WithTimeout(context.Background(), drainEvents)
-	defer done()
-	failed = append(failed, w.admin.Shutdown(end))
-	if w.control != nil {
-		failed = append(failed, w.control.Shutdown(end))
-	}
+	w.stopAdmin(lost)
 	if w.stop != nil {
 		w.stop()
 	}
 	w.running.Wait()
-	if w.events.writer != nil {
-		w.record("stopped")
-		failed = append(failed, w.events.writer.Close(end))
+	if w.events.writer == nil {
+		return nil
 	}
-	return errors.Join(failed...)
+	if served {
+		w.record("stopped")
+	}
+	end, done := context.WithTimeout(context.Background(), drainEvents)
+	defer done()
+	return w.events.writer.Close(end)
+}
+
+func (w *Service) stopAdmin(lost func(string, error)) {
+	end, done := context.WithTimeout(context.Background(), drainAdmin)
+	defer done()
+	lost("answers of the admin listener were cut", w.admin.Shutdown(end))
+	if w.control != nil {
+		lost("orders over the control socket were cut", w.control.Shutdown(end))
+	}
 }
 
 func (l *listeners) add(f func(*listeners)) {

@@ -30,6 +30,7 @@ import (
 // Service is a weir put together. Start makes it run, Reload swaps its policy, Stop drains it.
 type Service struct {
 	core      *core
+	started   *config.File // what was in force at the start
 	version   string
 	log       *slog.Logger
 	events    recorder
@@ -41,7 +42,7 @@ type Service struct {
 	control   *admin.Control
 
 	listeners listeners
-	reloading sync.Mutex      // one reload at a time
+	reloading chan struct{}   // holds one value during a reload
 	running   sync.WaitGroup  // every goroutine that this package starts
 	life      context.Context // from Start to Stop: what is begun by a request outlives it
 	stop      context.CancelFunc
@@ -50,6 +51,7 @@ type Service struct {
 	mu       sync.Mutex         // guards what follows
 	stopList context.CancelFunc // ends the refreshing of the lists now in force
 	ready    bool
+	stopping bool
 	reloads  counters
 }
 
@@ -63,8 +65,15 @@ type counters struct {
 // authority, policy, roots.
 func New(ctx context.Context, f *File, s Streams, version string) (*Service, error) {
 	log := newLogger(f.Log, s.Err)
-	if err := os.MkdirAll(f.DataDir(), 0o700); err != nil {
+	if found := files(f); len(found) > 0 {
+		return nil, found
+	}
+	f.dir = f.DataDir()
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if warning := checkDataDir(f.dir); warning != "" {
+		log.Warn("data directory", "dir", f.dir, "warning", warning)
 	}
 	authority, err := caOptions(f.File).Open(f.CADir())
 	if err != nil {
@@ -78,14 +87,18 @@ func New(ctx context.Context, f *File, s Streams, version string) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	w := &Service{core: k, version: version, log: log, events: events, authority: authority, failed: make(chan error, 8)}
+	return assemble(f, &Service{core: k, version: version, log: log, events: events, authority: authority})
+}
+
+// assemble completes a Service: it makes the data paths and the admin listener.
+func assemble(f *File, w *Service) (*Service, error) {
+	w.started, w.failed, w.reloading = f.File, make(chan error, 8), make(chan struct{}, 1)
 	if err := w.assemble(f); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// assemble makes the data paths and the admin listener.
 func (w *Service) assemble(f *File) error {
 	pool, err := roots(f.File)
 	if err != nil {
@@ -160,11 +173,15 @@ func upstreams(f *config.File) resolver.Upstreams {
 func (w *Service) follow(m *source.Manager) {
 	ctx, cancel := context.WithCancel(w.life)
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopping { // a reload that came too late
+		cancel()
+		return
+	}
 	if w.stopList != nil {
 		w.stopList()
 	}
 	w.stopList = cancel
-	w.mu.Unlock()
 	w.running.Go(func() {
 		err := m.Run(ctx, func(set *blocklists.Set) {
 			if err := w.core.relist(m, set); err != nil {
@@ -186,11 +203,16 @@ func (w *Service) swapped(why string) {
 }
 
 // Reload reads the config file again and swaps policy and lists, without touching a connection that is still allowed. When
-// anything is wrong nothing changes, and the error says what.
-func (w *Service) Reload(ctx context.Context) error {
-	w.reloading.Lock()
-	defer w.reloading.Unlock()
-	err := w.reload(ctx)
+// anything is wrong nothing changes, and the error says what. restart names the keys that differ from what the process started
+// with and wait for a restart.
+func (w *Service) Reload(ctx context.Context) (restart []string, err error) {
+	select { // one at a time
+	case w.reloading <- struct{}{}:
+		defer func() { <-w.reloading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	restart, err = w.reload(ctx)
 	w.mu.Lock()
 	w.reloads.last = time.Now()
 	if err != nil {
@@ -204,20 +226,22 @@ func (w *Service) Reload(ctx context.Context) error {
 			w.log.Error("reload refused, the old policy stays", "problem", p)
 		}
 	}
-	return err
+	return restart, err
 }
 
-func (w *Service) reload(ctx context.Context) error {
+func (w *Service) reload(ctx context.Context) (restart []string, err error) {
 	old := w.core.current()
 	f, err := Load(old.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	f.dir = old.dir
 	next, err := w.core.prepare(ctx, f, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, key := range needRestart(old.File, f.File) {
+	restart = needRestart(w.started, f.File)
+	for _, key := range restart {
 		w.log.Warn("this key changes with the next start only", "key", key)
 	}
 	w.core.commit(next)
@@ -226,10 +250,11 @@ func (w *Service) reload(ctx context.Context) error {
 			w.log.Warn("no DNS upstream", "error", err)
 		}
 	}
+	w.showLists(next.lists)
 	w.follow(next.lists)
 	w.swapped("reload")
 	w.record("reloaded the policy")
-	return nil
+	return restart, nil
 }
 
 // record writes an event about the program itself.

@@ -5,12 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"weir/internal/config"
 )
 
-// roots returns what an origin's certificate may chain to; nil means the system's roots.
+// roots returns what an origin's certificate may chain to; nil means the system's roots. A file that is wrong is a problem of the
+// config.
 func roots(f *config.File) (*x509.CertPool, error) {
 	u := &f.Proxy.Upstream
 	if u.ExtraRootsFile == "" {
@@ -19,9 +19,9 @@ func roots(f *config.File) (*x509.CertPool, error) {
 		}
 		return x509.NewCertPool(), nil
 	}
-	text, err := os.ReadFile(u.ExtraRootsFile)
+	text, err := readRegular(u.ExtraRootsFile, maxRoots)
 	if err != nil {
-		return nil, fmt.Errorf("proxy.upstream.extra_roots_file: %w", err)
+		return nil, problem(f, "proxy.upstream.extra_roots_file", err)
 	}
 	pool := x509.NewCertPool()
 	if u.Roots == config.RootsSystem {
@@ -30,7 +30,7 @@ func roots(f *config.File) (*x509.CertPool, error) {
 		}
 	}
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("proxy.upstream.extra_roots_file: %s: %w", u.ExtraRootsFile, errNoCertificate)
+		return nil, problem(f, "proxy.upstream.extra_roots_file", fmt.Errorf("%s: %w", u.ExtraRootsFile, errNoCertificate))
 	}
 	return pool, nil
 }
