@@ -344,8 +344,12 @@ func FuzzChain(f *testing.F) {
 		for _, n := range []int{1, int(cut) + 1} {
 			out, err := run(t, coding, lim, slices.Collect(slices.Chunk(p, n))...)
 			same := bytes.Equal(out, want) && sameError(err, werr)
-			if coding[0] == "br" && errors.Is(werr, decode.ErrCorrupt) { // the documented exception
+			switch { // the documented exceptions
+			case coding[0] != "br":
+			case errors.Is(werr, decode.ErrCorrupt):
 				same = (bytes.HasPrefix(out, want) || bytes.HasPrefix(want, out)) && errors.Is(err, decode.ErrCorrupt)
+			case werr == nil, errors.Is(werr, decode.ErrTrailing):
+				same = bytes.Equal(out, want) && (err == nil || errors.Is(err, decode.ErrTrailing))
 			}
 			if !same {
 				t.Fatalf("%s, pieces of %d: %d/%d bytes, %v/%v", coding, n, len(out), len(want), err, werr)

@@ -91,7 +91,9 @@ const brotliWindow = 16 << 20
 
 // brotliDecoder is RFC 7932. The library allocates the window as far as the
 // blocks of the stream declare to use it, and the decoder is dropped where the
-// stream ends.
+// stream ends. What is delivered before corrupt data, and whether a byte behind
+// the end is noticed, is up to the library and may depend on how the input was
+// cut.
 type brotliDecoder struct {
 	r        *brotli.Reader // nil before the first byte and behind the end
 	src      starved
@@ -185,10 +187,10 @@ const zstdWindow = 8 << 20
 // zstdReaders keeps decoders without goroutines, with their windows; a cache, not state. Its pointers are weak: the next
 // collection takes what has been released, but until then streams that declare much and hold little do not make us allocate
 // and clear a window for each.
-var zstdReaders sync.Pool // of weak.Pointer[zstd.Decoder]
+var zstdReaders sync.Pool // of *weak.Pointer[zstd.Decoder]
 
 func getZstd() (*zstd.Decoder, error) {
-	if w, ok := zstdReaders.Get().(weak.Pointer[zstd.Decoder]); ok {
+	if w, ok := zstdReaders.Get().(*weak.Pointer[zstd.Decoder]); ok {
 		if r := w.Value(); r != nil {
 			return r, nil
 		}
@@ -218,7 +220,8 @@ func newZstd() *zstdDecoder {
 			_, err = r.WriteTo(writerFunc(out))
 		}
 		if r.Reset(nil) == nil {
-			zstdReaders.Put(weak.Make(r))
+			w := weak.Make(r)
+			zstdReaders.Put(&w)
 		}
 		return err
 	}
