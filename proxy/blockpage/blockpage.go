@@ -90,9 +90,13 @@ func facts(req *http.Request, x *gate.Exchange, v verdict.Verdict, now time.Time
 func failed(req *http.Request, x *gate.Exchange, e *upstream.Error, now time.Time) *page {
 	if e.Source == upstream.SourceBlocked {
 		p := facts(req, x, e.Verdict, now)
-		if e.Kind == upstream.KindCertificate {
+		switch e.Kind {
+		case upstream.KindCertificate:
 			p.kind, p.Detail = certificateKind(e.CertCode), e.CertText
 			p.Title, p.Cause = p.kind.title, "certificate: "+e.CertCode
+		case upstream.KindProtocol: // the fault is the origin's: the client's connection is fine
+			p.kind, p.close = failureKind(e.Kind), false
+			p.Title, p.Why = p.kind.title, p.kind.why
 		}
 		return p
 	}

@@ -156,6 +156,7 @@ func again(ctx context.Context, x *gate.Exchange, err error) bool {
 func (t *Transport) explain(ctx context.Context, x *gate.Exchange, body *upload, err error) *Error {
 	var dial *dialError
 	var handshake *handshakeError
+	var framing *FramingError
 	switch v := x.Verdict(); {
 	case v.Blocks():
 		return &Error{Source: SourceBlocked, Kind: KindBlocked, Verdict: v, Err: err}
@@ -167,6 +168,8 @@ func (t *Transport) explain(ctx context.Context, x *gate.Exchange, body *upload,
 		return &Error{Source: SourceUpstream, Kind: dialKind(err), Err: err}
 	case errors.As(err, &handshake):
 		return explainHandshake(x, handshake.err)
+	case errors.As(err, &framing):
+		return Malformed(x, framing)
 	}
 	return &Error{Source: SourceUpstream, Kind: exchangeKind(err), Err: err}
 }
@@ -186,6 +189,12 @@ func explainHandshake(x *gate.Exchange, err error) *Error {
 		out.Verdict = x.Refuse(time.Now(), verdict.SafetyCertificate, verdict.PlaceTLS, code)
 	}
 	return out
+}
+
+// Malformed books a violation of framing in a response as a safety refusal of x, and returns the Error that says so.
+func Malformed(x *gate.Exchange, e *FramingError) *Error {
+	v := x.Refuse(time.Now(), verdict.SafetyFraming, verdict.PlaceReply, e.Kind.String())
+	return &Error{Source: SourceBlocked, Kind: KindProtocol, Verdict: v, Err: e}
 }
 
 // failed counts a failure, and writes one that is no verdict into the event.

@@ -66,7 +66,7 @@ func (t *Transport) dialPlain(ctx context.Context, _, text string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	return &deadlineConn{Conn: c, timeout: t.cfg.StreamTimeout}, nil
+	return newFramed(&deadlineConn{Conn: c, timeout: t.cfg.StreamTimeout}), nil
 }
 
 func (t *Transport) dialTLS(ctx context.Context, text string, protos []string) (net.Conn, error) {
@@ -87,7 +87,10 @@ func (t *Transport) dialTLS(ctx context.Context, text string, protos []string) (
 		_ = c.Close() // the handshake's error says all
 		return nil, &handshakeError{err}
 	}
-	return conn, nil
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		return conn, nil // net/http looks for this type
+	}
+	return newFramed(conn), nil
 }
 
 // connect makes a TCP connection to exactly addr, and makes sure of it before and after.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -115,8 +116,7 @@ func (t *Transport) pool(protos ...string) *http.Transport {
 		ExpectContinueTimeout:  time.Second, // RFC 9110 section 10.1.1 asks not to wait for ever
 		MaxResponseHeaderBytes: t.cfg.MaxHeader,
 		Protocols:              new(http.Protocols),
-		// A ping after silence finds dead connections before a request does.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+		HTTP2:                  http2Config(),
 	}
 	p.Protocols.SetHTTP1(true)
 	p.Protocols.SetHTTP2(len(protos) > 1)
@@ -125,6 +125,27 @@ func (t *Transport) pool(protos ...string) *http.Transport {
 
 // Stats returns the counters.
 func (t *Transport) Stats() *Stats { return &t.stats }
+
+// What an HTTP/2 origin may send ahead of the client. net/http's defaults are 4 MiB a stream and 1 GiB a connection: a client that
+// opens streams and reads nothing would have us buffer all of it.
+const (
+	// streamBuffer is one stream's: 256 KiB fill 25 Mbit/s at 80 ms, and a stream that nobody reads costs no more than one in HTTP/1
+	// with its socket buffers.
+	streamBuffer = 256 << 10
+	// connBuffer is that of all the streams of a connection together. It is what 256 of them may take (servers allow 100 to 250):
+	// clients share these connections, and with less, a few streams that one client does not read would stop everybody's.
+	connBuffer = 256 * streamBuffer
+)
+
+func http2Config() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxReceiveBufferPerStream:     streamBuffer,
+		MaxReceiveBufferPerConnection: connBuffer,
+		// A ping after silence finds dead connections before a request does.
+		SendPingTimeout: 30 * time.Second,
+		PingTimeout:     15 * time.Second,
+	}
+}
 
 // Close closes the connections that wait in the pools; those in use go on.
 func (t *Transport) Close() {
@@ -191,11 +212,18 @@ func httpScheme(req *http.Request) (scheme string, ok bool) {
 // try sends the request over a connection of the key's pool, which dials exactly the key's address if it has none.
 func (t *Transport) try(req *http.Request, x *gate.Exchange, body *upload, k key, timeout time.Duration) (*http.Response, error) {
 	x.Note(func(e *event.Event) { e.Server = k.addr })
+	var watch atomic.Pointer[framed] // of the connection that is used
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if info.Reused {
 			t.stats.Reused.Add(1)
 		}
-		note(x, info.Conn)
+		conn := info.Conn
+		if f, ok := conn.(*framed); ok {
+			f.expect(cmp.Or(req.Method, http.MethodGet))
+			watch.Store(f)
+			conn = f.Conn
+		}
+		note(x, conn)
 	}})
 	out := req.WithContext(withDialTimeout(ctx, timeout))
 	u := *req.URL
@@ -207,10 +235,15 @@ func (t *Transport) try(req *http.Request, x *gate.Exchange, body *upload, k key
 	if out.Host == "" {
 		out.Host = x.Target().String()
 	}
+	pool := t.both
 	if upgrades(req) {
-		return t.h1.RoundTrip(out)
+		pool = t.h1
 	}
-	return t.both.RoundTrip(out)
+	resp, err := pool.RoundTrip(out)
+	if f := watch.Load(); f != nil && err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp.Body = framedBody{resp.Body, f}
+	}
+	return resp, err
 }
 
 // upgrades says whether the request asks for another protocol on its connection.
