@@ -32,6 +32,8 @@ type direction struct {
 	timer    *time.Timer
 	armed    bool
 	counts   counts
+	controls int       // control frames since second
+	second   time.Time // when their count began
 	frame    []byte
 }
 
@@ -139,16 +141,21 @@ func (d *direction) EndMessage() error {
 	return judged(d.conn.x.End(time.Now(), d.phase))
 }
 
-// Control is part of ws.MessageSink. Outside a message the payload is inspected like a message of its own.
+// maxControls is how many control frames a side may send in one second. A keep-alive sends one in many seconds; each is inspected
+// and, a ping, has to be answered, which makes them a cheap way to keep a proxy busy or to carry data beside the messages.
+const maxControls = 100
+
+// Control is part of ws.MessageSink. The payload is inspected by itself, within a message too: what that holds is not affected.
 func (d *direction) Control(op ws.Opcode, payload []byte) error {
-	if !d.open && len(payload) > 0 {
-		d.conn.x.Message(time.Now(), d.phase)
-		if err := judged(d.conn.x.Data(time.Now(), d.phase, payload)); err != nil {
-			return err
-		}
-		if err := judged(d.conn.x.End(time.Now(), d.phase)); err != nil {
-			return err
-		}
+	now := time.Now()
+	if now.Sub(d.second) >= time.Second {
+		d.second, d.controls = now, 0
+	}
+	if d.controls++; d.controls > maxControls {
+		return blockedError{d.conn.x.Refuse(now, verdict.SafetyWebSocket, d.phase.Place(), "control frames")}
+	}
+	if err := judged(d.conn.x.Control(now, d.phase, payload)); err != nil {
+		return err
 	}
 	if op == ws.Close {
 		code, _, _ := ws.CloseCode(payload)

@@ -167,22 +167,6 @@ func TestEICARObserved(t *testing.T) {
 	})
 }
 
-// TestEICARInControl: a ping between messages is inspected too.
-func TestEICARInControl(t *testing.T) {
-	t.Parallel()
-	for name, from := range sides {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := start(t, websocket.Options{}, nil)
-				w.send(from, frame(from, ws.Header{Fin: true, Opcode: ws.Ping}, eicar()))
-				blockedBoth(t, w, 1008)
-				w.finish()
-			})
-		})
-	}
-}
-
 // TestEveryCut: wherever the stream is cut, the same messages pass and the same one is stopped.
 func TestEveryCut(t *testing.T) {
 	t.Parallel()
