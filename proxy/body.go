@@ -27,12 +27,14 @@ type body struct {
 	length int64           // as announced; -1 when it is not
 	renew  func(time.Time) // sets the deadline of the next read; may be nil
 	pause  time.Duration   // that deadline from now
-	buf    []byte          // inspected, ready
-	slow   chan chunk      // a read that hold left under way
-	err    error           // behind buf; sticky
-	total  atomic.Int64    // octets that came
-	broken atomic.Value    // failure: what ended the body early
-	closed sync.Once
+	// trailer returns the trailer fields when the body has ended; it may be nil.
+	trailer func() http.Header
+	buf     []byte       // inspected, ready
+	slow    chan chunk   // a read that hold left under way
+	err     error        // behind buf; sticky
+	total   atomic.Int64 // octets that came
+	broken  atomic.Value // failure: what ended the body early
+	closed  sync.Once
 }
 
 type failure struct{ err error }
@@ -150,7 +152,7 @@ func (b *body) inspect(p []byte, err error) int {
 	case err == nil:
 		return len(p)
 	case errors.Is(err, io.EOF):
-		if b.x.End(time.Now(), b.phase).Blocks() {
+		if b.x.End(time.Now(), b.phase).Blocks() || b.trailersBlocked() {
 			return b.fail(errBlocked)
 		}
 		b.err = io.EOF
@@ -161,6 +163,15 @@ func (b *body) inspect(p []byte, err error) int {
 	}
 	b.fail(err)
 	return len(p)
+}
+
+// trailersBlocked inspects the trailer section, which stands behind the body and has been read with its end.
+func (b *body) trailersBlocked() bool {
+	if b.trailer == nil {
+		return false
+	}
+	h := b.trailer()
+	return len(h) > 0 && b.x.Trailers(time.Now(), b.phase, h).Blocks()
 }
 
 func (b *body) fail(err error) int {

@@ -31,6 +31,18 @@ func stripHops(h http.Header) {
 	}
 }
 
+// stripOurs removes the fields that only this program may write: an origin could pass its answer off as a page of ours.
+func stripOurs(h http.Header) {
+	for name := range h {
+		if len(name) >= len(ours) && strings.EqualFold(name[:len(ours)], ours) {
+			delete(h, name)
+		}
+	}
+}
+
+// ours begins the names of our own fields.
+const ours = "X-Weir-"
+
 // decodable are the content codings that the inspection can undo. Any other would hide the body.
 var decodable = [...]string{"gzip", "x-gzip", "deflate", "br", "zstd", "identity"}
 

@@ -22,7 +22,6 @@ import (
 // wrong with it is kept for the request stage, so that the filters and the event run for refusals too.
 func (t *trip) aim(r *http.Request) *url.URL {
 	u := *r.URL
-	t.wants = upgradeOf(r)
 	if t.sess.Inside() {
 		t.aimInside(r)
 	} else {
@@ -45,12 +44,36 @@ func (t *trip) aimInside(r *http.Request) {
 	if t.sess.Secure {
 		t.scheme = "https"
 	}
-	if host := r.Header.Get("Host"); host != "" && !strings.EqualFold(host, r.Host) { // HTTP/2: beside :authority
-		t.unsafe = refusal{verdict.SafetyMisdirected, verdict.PlaceHost, host}
+	for _, host := range r.Header["Host"] { // HTTP/2: beside :authority
+		if !strings.EqualFold(host, r.Host) {
+			t.unsafe = refusal{verdict.SafetyMisdirected, verdict.PlaceHost, host}
+		}
+	}
+	if r.ProtoMajor == 2 {
+		t.pseudo(r)
 	}
 	if r.URL.Scheme != "" && !strings.EqualFold(r.URL.Scheme, t.scheme) {
 		t.unsafe = refusal{verdict.SafetyTarget, verdict.PlaceURL, r.URL.Scheme}
 	}
+}
+
+// pseudo refuses what net/http lets through of the pseudo-header fields of HTTP/2 (RFC 9113 section 8.3.1), with an event. What is
+// no method would fail later, and then look like a fault of the site. A :scheme that is not that of the connection cannot be seen
+// here (net/http does not tell); it changes nothing, for the scheme is always taken from the tunnel.
+func (t *trip) pseudo(r *http.Request) {
+	switch {
+	case !isToken(r.Method):
+		t.unsafe = refusal{verdict.SafetyFraming, verdict.PlaceRequest, ":method"}
+	case !strings.HasPrefix(r.RequestURI, "/") && (r.RequestURI != "*" || r.Method != http.MethodOptions):
+		t.unsafe = refusal{verdict.SafetyTarget, verdict.PlaceURL, ":path"}
+	}
+}
+
+// isToken reports a token of RFC 9110 section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	}) < 0
 }
 
 // aimPlain takes the target from the absolute form. Origin form (a request to the proxy itself) has none, and is refused.
@@ -146,6 +169,7 @@ func (t *trip) outgoing(r *http.Request) *http.Request {
 		return &out
 	}
 	t.up = newBody(t.x, inspect.RequestData, io.NopCloser(r.Body), r.ContentLength) // the server closes its body itself
+	t.up.trailer = func() http.Header { return t.in.Trailer }
 	rc := http.NewResponseController(t.w.ResponseWriter)
 	t.up.renew = func(at time.Time) { _ = rc.SetReadDeadline(at) }
 	t.up.pause = t.s.cfg.Timeouts.Body

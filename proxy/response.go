@@ -32,6 +32,10 @@ func (t *trip) roundTrip(r *http.Request) *http.Response {
 		return t.switched(resp, r.Header["Sec-Websocket-Extensions"])
 	}
 	t.down = newBody(t.x, inspect.ResponseData, resp.Body, resp.ContentLength)
+	t.down.trailer = func() http.Header {
+		stripOurs(resp.Trailer)
+		return resp.Trailer
+	}
 	if bodiless(t.in, resp) {
 		t.down.length = -1
 	}
@@ -110,14 +114,13 @@ func (t *trip) response(resp *http.Response) *http.Response {
 	// An upgrade that a 200 claims, or QUIC that Alt-Svc offers, would lead around this proxy.
 	stripHops(resp.Header)
 	resp.Header.Del("Alt-Svc")
+	stripOurs(resp.Header)
+	stripOurs(resp.Trailer)
 	resp.Header.Add("Via", "1.1 "+t.s.pseudonym)
-	switch {
-	case t.relay != nil:
+	if t.relay != nil {
 		t.s.stats.WebSockets.Add(1)
 		asUpgrade(resp.Header)
 		return resp
-	case t.wants == upgradeWebSocket:
-		resp.Header.Set("Connection", "close") // what follows on this connection was not checked
 	}
 	if len(resp.Trailer) > 0 && t.in.ProtoMajor < 2 {
 		resp.Header.Del("Content-Length") // HTTP/2 has both; HTTP/1 has trailers in chunked bodies only
@@ -134,6 +137,10 @@ func (t *trip) held(resp *http.Response) *http.Response {
 		return t.finishPage(blockpage.Response(t.in, t.x, v), v)
 	}
 	if err := t.down.failed(); err != nil {
+		var framing *upstream.FramingError
+		if errors.As(err, &framing) {
+			return t.unreached(upstream.Malformed(t.x, framing))
+		}
 		return t.unreached(&upstream.Error{Source: upstream.SourceUpstream, Kind: upstream.KindClosed, Err: err})
 	}
 	if errors.Is(t.down.err, io.EOF) && resp.ContentLength < 0 && len(resp.Trailer) == 0 {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -68,6 +69,9 @@ func (s *Server) serveRequest(w http.ResponseWriter, r *http.Request, sess *sess
 		t.x = s.cfg.Gate.Begin(inspect.HTTP, sess.FlowNow(s.cfg.Gate), time.Now())
 	}
 	s.stats.Requests.Add(1)
+	if t.wants = upgradeOf(r); t.wants == upgradeWebSocket {
+		t.w.last = true // what the client sends behind it was not read as HTTP, so no other request follows
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	t.cancel = cancel
 	defer cancel(nil)
@@ -123,6 +127,7 @@ func (t *trip) done() {
 		t.relay.finish(nil)
 	}
 	abort := t.cutShort(how)
+	t.lateFraming()
 	if t.w.hijacked != nil {
 		_ = t.w.hijacked.Close()
 	}
@@ -137,6 +142,14 @@ func (t *trip) done() {
 		t.sess.Reset()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// lateFraming books a violation of framing in a response that was found too late for a page.
+func (t *trip) lateFraming() {
+	var framing *upstream.FramingError
+	if !t.page && errors.As(t.down.failed(), &framing) {
+		upstream.Malformed(t.x, framing)
+	}
 }
 
 // cutShort says whether the client must see that it did not get the whole response; how is what the filters panicked with.
@@ -215,9 +228,6 @@ func (t *trip) finishPage(page *http.Response, v verdict.Verdict) *http.Response
 	t.w.length = page.ContentLength
 	if t.drop = t.drop || blockpage.Drops(v); t.drop {
 		panic(http.ErrAbortHandler)
-	}
-	if t.wants == upgradeWebSocket && t.in.ProtoMajor == 1 {
-		page.Header.Set("Connection", "close") // what follows on this connection was not checked
 	}
 	return page
 }

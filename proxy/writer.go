@@ -23,6 +23,7 @@ type writer struct {
 	status   int   // that was sent; 0 before
 	sent     int64 // octets of body
 	flushes  bool
+	last     bool       // HTTP/1: the connection ends with this response
 	hijacked net.Conn   // what Hijack gave away
 	socket   *socketEnd // the same, when it became a WebSocket
 	linger   bool       // the hijacked connection is closed after a last word
@@ -48,6 +49,9 @@ func (w *writer) WriteHeader(status int) {
 	}
 	w.status = status
 	h := w.Header()
+	if w.last && status != http.StatusSwitchingProtocols {
+		h.Set("Connection", "close")
+	}
 	if w.length >= 0 && h.Get("Content-Length") == "" {
 		h.Set("Content-Length", strconv.FormatInt(w.length, 10))
 	}

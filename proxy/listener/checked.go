@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
+	"weir/internal/gate"
 	"weir/internal/wire/http1"
 )
 
 // ErrFraming is wrapped by the errors of reads that met a violation of HTTP/1 framing within a body.
 var ErrFraming = errors.New("ambiguous http framing")
+
+// errImpatient ends a connection on which too much came before the answer to a CONNECT or an upgrade.
+var errImpatient = errors.New("client sends before it was answered")
 
 // FramingError is the violation that ended a body.
 type FramingError struct{ http1.Anomaly }
@@ -30,14 +35,20 @@ const (
 	scratch = 4 << 10
 	// poison stands in for a head that may not be read: a NUL is no token, so net/http answers 400 and closes.
 	poison = "\x00\r\n\r\n"
+	// connect begins the one request after which the stream is a tunnel.
+	connect   = "CONNECT "
+	emptyLine = "\r\n"
+	// maxBehind is what a client may send behind a CONNECT or an upgrade before it got the answer: a ClientHello, most of all, or
+	// a gRPC request with it. RFC 6455 section 4.1 lets a WebSocket client send nothing.
+	maxBehind = 64 << 10
 	// refusal begins what net/http writes then (net/http/server.go, conn.serve).
 	refusal = "HTTP/1.1 400 Bad Request\r\n"
 )
 
 // Checked watches what an HTTP/1 client sends before an http.Server reads it. A head reaches the server only when it is whole
 // and unambiguous; at a violation the server gets a head that it must refuse, then the end. Within a body, the read fails.
-// Nothing behind a violation is ever delivered. Behind a CONNECT or an upgrade to websocket the stream is no longer HTTP:
-// octets pass as they are, and the server must hijack the connection or close it.
+// Nothing behind a violation is ever delivered, nor behind a CONNECT or an upgrade to websocket: that is HTTP no more if the
+// server agrees, and then it hijacks the connection and takes what came from Unwrap; if it does not, it can only close.
 //
 // Reads are for one goroutine at a time, as net/http does; writes and deadlines may come from others.
 type Checked struct {
@@ -52,7 +63,9 @@ type Checked struct {
 	held   []byte // of a head that is not whole
 	out    []byte // ready to be delivered
 	err    error  // behind out
-	raw    bool   // not HTTP any more
+	raw    bool   // not HTTP any more, if the server agrees
+	behind []byte // the head that asked for that
+	blank  int    // octets of an empty line before the head under way
 	deaf   bool   // the poison is behind out: nothing more is delivered
 	inBody bool   // the head of the message under way was released
 
@@ -92,7 +105,7 @@ func (c *Checked) Read(p []byte) (int, error) {
 			return 0, c.drain(p)
 		}
 		if c.raw {
-			return c.Conn.Read(p)
+			return 0, c.wait()
 		}
 		if n, err := c.fill(p); n > 0 || err != nil {
 			return n, err
@@ -114,12 +127,18 @@ func (c *Checked) fill(p []byte) (int, error) {
 		return 0, err
 	}
 	direct := len(buf) == len(p) && len(c.held) == 0
-	released := c.check(buf[:n])
+	n, released := c.check(buf[:n])
 	if direct && released == n && c.err == nil && !c.deaf {
 		return n, nil
 	}
-	if released > 0 {
-		c.out = append(append(c.out, c.held...), buf[:released]...)
+	c.sort(buf[:released], buf[released:n])
+	return 0, nil
+}
+
+// sort puts what was read where it belongs: what may be delivered, and the rest.
+func (c *Checked) sort(released, rest []byte) {
+	if len(released) > 0 {
+		c.out = append(append(c.out, c.held...), released...)
 		c.held = c.held[:0]
 	}
 	switch {
@@ -128,11 +147,27 @@ func (c *Checked) fill(p []byte) (int, error) {
 		c.out = append(c.out, poison...)
 	case c.err != nil:
 		c.held = nil
+	case c.raw:
+		c.behind = append(c.behind, rest...)
 	default:
-		c.held = append(c.held, buf[released:n]...)
+		c.held = append(c.held, rest...)
 		c.timeHead(len(c.held) > 0)
 	}
-	return 0, nil
+}
+
+// wait keeps what the client sends before the server has hijacked the connection. It returns when reading fails, or is interrupted:
+// net/http reads in the background, to see that the client is gone.
+func (c *Checked) wait() error {
+	if c.buf == nil {
+		c.buf = make([]byte, scratch)
+	}
+	for len(c.behind) <= maxBehind {
+		n, err := c.Conn.Read(c.buf)
+		if c.behind = append(c.behind, c.buf[:n]...); err != nil {
+			return err
+		}
+	}
+	return errImpatient
 }
 
 // drain reads what follows a violation, for nobody. An end right away would make the server give up the requests before, which
@@ -145,9 +180,14 @@ func (c *Checked) drain(p []byte) error {
 	}
 }
 
-// check follows p and returns how much of it, with everything held before, may be delivered.
-func (c *Checked) check(p []byte) (released int) {
+// check follows p and returns how much of it, with everything held before, may be delivered. It takes an empty line before a
+// request line out of p, of which the first kept octets are left.
+func (c *Checked) check(p []byte) (kept, released int) {
 	for at := 0; at < len(p); {
+		if c.skips(p[at]) {
+			p = append(p[:at], p[at+1:]...)
+			continue
+		}
 		n := c.valid.Piece(p[at:])
 		_, a := c.valid.Feed(p[at : at+n])
 		if a == nil && c.headEnds() {
@@ -155,27 +195,45 @@ func (c *Checked) check(p []byte) (released int) {
 		}
 		if a != nil {
 			c.violated(*a)
-			return released
+			return len(p), released
 		}
 		at += n
 		if c.inBody || c.raw || c.valid.Idle() {
 			released = at
 		}
 		if c.raw {
-			return len(p)
+			return len(p), released
 		}
 		if c.valid.Idle() {
 			c.inBody = false
 		}
 	}
-	return released
+	return len(p), released
+}
+
+// skips says whether an octet belongs to the one empty line that clients may send before a request line (RFC 9112 section 2.2):
+// old ones end their bodies with it. It is not delivered, for net/http takes none.
+func (c *Checked) skips(octet byte) bool {
+	if !c.valid.Idle() || c.blank >= len(emptyLine) {
+		return false
+	}
+	if octet == emptyLine[c.blank] {
+		c.blank++
+		return true
+	}
+	if c.blank > 0 { // a CR that ends no line
+		c.blank = len(emptyLine)
+		c.valid.Feed([]byte(emptyLine[:1]))
+	}
+	return false
 }
 
 // CheckRequest runs the watch over a request that lies in memory whole. It returns the violation that would end it, and whether
 // that stands in its head, so that it never becomes a request; nil when there is none. A head that does not end is a violation
 // here; what follows the request is not looked at.
 func CheckRequest(p []byte) (a *http1.Anomaly, head bool) {
-	c := &Checked{onAnomaly: func(found http1.Anomaly) []byte {
+	p = bytes.TrimPrefix(p, []byte(emptyLine))
+	c := &Checked{blank: len(emptyLine), onAnomaly: func(found http1.Anomaly) []byte {
 		a, head = &found, true
 		return nil
 	}}
@@ -208,11 +266,12 @@ func (c *Checked) endHead(p []byte, released int) *http1.Anomaly {
 		head = append(bytes.Clone(c.held), head...)
 	}
 	c.timeHead(false)
+	c.blank = 0
 	if !sameHost(head) {
 		return &http1.Anomaly{Kind: http1.BadHost}
 	}
 	c.inBody = c.valid.InBody()
-	if !bytes.HasPrefix(head, []byte("CONNECT ")) && !upgrades(head) {
+	if !bytes.HasPrefix(head, []byte(connect)) && !upgrades(head, c.inBody) {
 		return nil
 	}
 	if c.inBody { // nothing says what a body before a switch of protocols would be (RFC 9110 section 9.3.6)
@@ -225,10 +284,16 @@ func (c *Checked) endHead(p []byte, released int) *http1.Anomaly {
 }
 
 // sameHost says whether the Host field of a request in absolute-form names the host of its target. A proxy may ignore the field
-// (RFC 9112 section 3.2.2), but then two names for one request went through, and net/http keeps only one of them.
+// (RFC 9112 section 3.2.2), but then two names for one request went through, and net/http keeps only one of them. That of a CONNECT
+// must name the same host; its port may be another or absent (section 3.2.3 asks for the authority, old clients leave it out).
 func sameHost(head []byte) bool {
 	line, fields, _ := bytes.Cut(head, []byte("\n"))
-	_, target, _ := bytes.Cut(line, []byte(" "))
+	method, target, _ := bytes.Cut(line, []byte(" "))
+	if string(method)+" " == connect {
+		authority, _, _ := bytes.Cut(target, []byte(" "))
+		named, ok := hostField(fields)
+		return !ok || bytes.EqualFold(withoutPort(named), withoutPort(authority))
+	}
 	scheme, rest, absolute := bytes.Cut(target, []byte("://"))
 	if !absolute || bytes.ContainsAny(scheme, "/?") {
 		return true
@@ -241,25 +306,39 @@ func sameHost(head []byte) bool {
 	if i := bytes.IndexAny(rest, "/? "); i >= 0 {
 		host = rest[:i]
 	}
+	named, ok := hostField(fields)
+	return !ok || bytes.EqualFold(bytes.TrimSuffix(named, []byte(port)), bytes.TrimSuffix(host, []byte(port)))
+}
+
+// hostField returns the value of Host; the validator has seen to it that there is one at most.
+func hostField(fields []byte) (value []byte, ok bool) {
 	for field := range bytes.Lines(fields) {
 		name, value, _ := bytes.Cut(field, []byte(":"))
 		if bytes.EqualFold(name, []byte("host")) {
-			named := bytes.TrimSuffix(bytes.TrimSpace(value), []byte(port))
-			return bytes.EqualFold(named, bytes.TrimSuffix(host, []byte(port)))
+			return bytes.TrimSpace(value), true
 		}
 	}
-	return true
+	return nil, false
 }
 
-// upgrades says whether a head asks for the WebSocket protocol.
-func upgrades(head []byte) bool {
-	for line := range bytes.Lines(head) {
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		if bytes.EqualFold(name, []byte("upgrade")) && bytes.Contains(bytes.ToLower(value), []byte("websocket")) {
-			return true
-		}
+func withoutPort(authority []byte) []byte {
+	if i := bytes.LastIndexByte(authority, ':'); i > bytes.LastIndexByte(authority, ']') {
+		return authority[:i]
 	}
-	return false
+	return authority
+}
+
+// upgrades says whether the server will take a head for an upgrade to websocket: by the very rule that it goes by.
+func upgrades(head []byte, body bool) bool {
+	if !bytes.Contains(bytes.ToLower(head), []byte("\nupgrade:")) {
+		return false // spares nearly all requests the parsing
+	}
+	m, _ := http1.ParseRequest(head)
+	h := http.Header{}
+	for _, f := range m.Fields {
+		h.Add(f.Name, f.Value)
+	}
+	return gate.UpgradeOf(m.Method, m.Version, h, body) == gate.UpgradeWebSocket
 }
 
 func (c *Checked) violated(a http1.Anomaly) {
@@ -347,7 +426,7 @@ func (c *Checked) SetDeadline(t time.Time) error {
 // Unwrap ends the watch over a hijacked connection: it returns the connection below and what was read from it but not delivered.
 // ok is false when the stream is still HTTP, as far as its octets say.
 func (c *Checked) Unwrap() (inner net.Conn, undelivered []byte, ok bool) {
-	undelivered, c.out = c.out, nil
+	undelivered, c.out, c.behind = append(c.out, c.behind...), nil, nil
 	return c.Conn, undelivered, c.raw
 }
 
