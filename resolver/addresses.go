@@ -53,16 +53,25 @@ func (r *Resolver) Addresses(ctx context.Context, name hostname.Name) (Answer, e
 	return out, fmt.Errorf("resolve %s: %w", name, without(v4, v6.answer, errors.Join(err4, v6.err)))
 }
 
-// lookup is one question without a client.
+// lookup is one question without a client. A chain that the upstream cut is followed to its end.
 func (r *Resolver) lookup(ctx context.Context, key query.Key) (*answer.Answer, error) {
-	if a := local(key); a != nil {
-		return a, nil
+	first, err := r.piece(ctx, key)
+	if err != nil {
+		return nil, err
 	}
-	if e, ok := r.cache.Get(key, r.now()); ok {
-		return e.Answer, nil
+	whole, err := r.follow(ctx, key, first, func(ctx context.Context, key query.Key) (answer.Part, bool, error) {
+		next, err := r.piece(ctx, key)
+		return next, true, err
+	})
+	return whole.Answer, err
+}
+
+func (r *Resolver) piece(ctx context.Context, key query.Key) (answer.Part, error) {
+	if known, ok := r.known(key); ok {
+		return known, nil
 	}
 	result, err := r.fetch(ctx, key)
-	return result.Entry.Answer, err
+	return r.part(result.Entry), err
 }
 
 func (a *Answer) add(from *answer.Answer) {

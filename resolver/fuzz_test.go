@@ -141,6 +141,8 @@ func FuzzUpstreamAnswer(f *testing.F) {
 	for _, zone := range []string{
 		"fuzz.test. 1 IN A 93.184.216.34", "fuzz.test. 1 IN CNAME evil.test.", "fuzz.test. 1 IN A 10.0.0.1", "other.test. 1 IN A 1.1.1.1",
 		"fuzz.test. 1 IN CNAME a.test.\na.test. 1 IN A 93.184.216.34", "test. 1 IN DNAME evil.test.", "fuzz.test. 1 IN CNAME fuzz.test.",
+		"fuzz.test. 1 IN PTR evil.test.", "fuzz.test. 1 IN KX 1 evil.test.", "fuzz.test. 1 IN URI 1 1 \"http://evil.test/\"", "fuzz.test. 1 IN L32 1 10.0.0.1",
+		"fuzz.test. 1 IN APL 1:10.0.0.0/8", "fuzz.test. 1 IN NAPTR 1 1 \"u\" \"x\" \"!.*!sip:a@evil.test!\" .", "fuzz.test. 1 IN CNAME cut.test.",
 		"fuzz.test. 1 IN HTTPS 1 . ipv4hint=10.0.0.1", "fuzz.test. 1 IN MX 1 evil.test.", "fuzz.test. 1 IN AAAA ::ffff:10.0.0.1",
 	} {
 		m := new(dns.Msg)
@@ -269,6 +271,26 @@ func forbidden(t *testing.T, rr dns.RR, evil func(string) bool) {
 		names = append(names, rr.Ns)
 	case *dns.SRV:
 		names = append(names, rr.Target)
+	case *dns.PTR:
+		names = append(names, rr.Ptr)
+	case *dns.NAPTR:
+		names = append(names, rr.Replacement)
+	case *dns.AFSDB:
+		names = append(names, rr.Hostname)
+	case *dns.KX:
+		names = append(names, rr.Exchanger)
+	case *dns.LP:
+		names = append(names, rr.Fqdn)
+	case *dns.HIP:
+		names = append(names, rr.RendezvousServers...)
+	case *dns.IPSECKEY:
+		names = append(names, rr.GatewayHost)
+	case *dns.L32:
+		ips = append(ips, rr.Locator32)
+	case *dns.APL:
+		for _, p := range rr.Prefixes {
+			ips = append(ips, p.Network.IP)
+		}
 	case *dns.SVCB:
 		hints(rr)
 	case *dns.HTTPS:

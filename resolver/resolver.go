@@ -30,6 +30,9 @@ type Config struct {
 	MaxTTL       time.Duration // and at most so long; default a day
 	NegativeTTL  time.Duration // answers without records at most so long; 0: not kept
 
+	MaxPending          int // queries that wait for upstreams at once, in all; default 2048. Those beyond get SERVFAIL at once
+	MaxPendingPerClient int // and of one IPv4 address or IPv6 /64; default 256
+
 	// Limits of the listener; Listen and Handler in it are ignored.
 	Limits listener.Config
 	// Scoped says whether the rule or list of a verdict speaks to some groups of clients only: its blocks are then "filtered"
@@ -50,6 +53,17 @@ type Upstreams struct {
 // defaultMaxTTL: a longer life helps nobody and keeps mistakes alive (RFC 8767 section 4 caps at a week).
 const defaultMaxTTL = 24 * time.Hour
 
+// Limits of those who ask.
+const (
+	// defaultPending holds about 64 MB of goroutines, sockets and buffers at the most.
+	defaultPending = 2048
+	// defaultPendingPerClient: a network behind one address has so many pages opening at once; of the 1536 for one set of servers it
+	// leaves 5 out of 6 to others.
+	defaultPendingPerClient = 256
+	// refusalsPerSecond bounds what strangers are told, all together: enough for who asks why, too little for reflection.
+	refusalsPerSecond = 20
+)
+
 // Stats counts queries. Every field only grows.
 type Stats struct {
 	Queries   atomic.Uint64 // all that came, whatever became of them
@@ -60,6 +74,9 @@ type Stats struct {
 	Blocked   atomic.Uint64 // refused or rewritten by the gate
 	Malformed atomic.Uint64 // not one plain question
 	Failed    atomic.Uint64 // no usable answer from any upstream
+	OverLimit atomic.Uint64 // misses beyond MaxPending or MaxPendingPerClient
+	Followed  atomic.Uint64 // further questions for chains that an upstream did not follow to their end
+	Strangers atomic.Uint64 // of clients that are not served
 	Dropped   atomic.Uint64 // left without a reply on purpose
 	Panics    atomic.Uint64
 }
@@ -78,6 +95,11 @@ type Resolver struct {
 	stats  Stats
 	count  atomic.Int64 // upstream servers
 
+	pending   *listener.Fair // queries that wait for upstreams
+	refusals  listener.Rate  // replies to strangers
+	strangers listener.Once  // events about them
+	excess    listener.Once  // events that say that a client is over its limit
+
 	ctx    context.Context // of upstream queries, which outlive the client that asked first
 	cancel context.CancelFunc
 }
@@ -85,7 +107,7 @@ type Resolver struct {
 // New makes a Resolver and binds its sockets, so that a port that is taken is an error before anything runs. A system without
 // upstream servers is none: queries are then answered with SERVFAIL and an extended error until SetUpstreams finds one.
 func New(g *gate.Gate, cfg Config) (*Resolver, error) {
-	r := &Resolver{gate: g, cfg: cfg, now: cfg.Now, log: cfg.Log}
+	r := &Resolver{gate: g, cfg: cfg, now: cfg.Now, log: cfg.Log, refusals: listener.Rate{PerSecond: refusalsPerSecond}}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -100,6 +122,13 @@ func New(g *gate.Gate, cfg Config) (*Resolver, error) {
 	if r.cache, err = cache.New(cfg.CacheEntries); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
+	if cfg.MaxPending <= 0 {
+		cfg.MaxPending = defaultPending
+	}
+	if cfg.MaxPendingPerClient <= 0 {
+		cfg.MaxPendingPerClient = defaultPendingPerClient
+	}
+	r.pending = listener.NewFair(cfg.MaxPending, cfg.MaxPendingPerClient)
 	limits := cfg.Limits
 	limits.Listen, limits.Handler = cfg.Listen, r.Handle
 	if r.server, err = listener.New(limits); err != nil {
@@ -163,6 +192,9 @@ func (r *Resolver) ListenerStats() *listener.Stats { return r.server.Stats() }
 
 // UpstreamStats returns the counters of the upstream client.
 func (r *Resolver) UpstreamStats() *upstream.Stats { return r.client.Stats() }
+
+// Pending counts the queries that wait for upstreams now.
+func (r *Resolver) Pending() int { return r.pending.Used() }
 
 // CacheLen counts the answers kept.
 func (r *Resolver) CacheLen() int { return r.cache.Len() }

@@ -35,13 +35,14 @@ type fake struct {
 
 	mu      sync.Mutex
 	script  map[string]func(w dns.ResponseWriter, q *dns.Msg)
+	zones   map[string]func(w dns.ResponseWriter, q *dns.Msg)
 	packets []*dns.Msg
 	froms   []string
 }
 
 func newFake(t testing.TB) *fake {
 	t.Helper()
-	f := &fake{script: map[string]func(dns.ResponseWriter, *dns.Msg){}}
+	f := &fake{script: map[string]func(dns.ResponseWriter, *dns.Msg){}, zones: map[string]func(dns.ResponseWriter, *dns.Msg){}}
 	var l net.Listener
 	var p net.PacketConn
 	var err error
@@ -75,6 +76,11 @@ func (f *fake) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	f.packets = append(f.packets, q)
 	f.froms = append(f.froms, w.RemoteAddr().String())
 	do := f.script[strings.ToLower(q.Question[0].Name)+" "+dns.Type(q.Question[0].Qtype).String()]
+	for zone, all := range f.zones {
+		if dns.IsSubDomain(zone, q.Question[0].Name) {
+			do = all
+		}
+	}
 	f.mu.Unlock()
 	if do == nil {
 		do = records("")
@@ -87,6 +93,13 @@ func (f *fake) on(question string, do func(dns.ResponseWriter, *dns.Msg)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.script[question] = do
+}
+
+// zone scripts the answer to all questions at and below a name.
+func (f *fake) zone(name string, do func(dns.ResponseWriter, *dns.Msg)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.zones[name] = do
 }
 
 func (f *fake) asked() []*dns.Msg {

@@ -15,6 +15,7 @@ import (
 	"weir/internal/verdict"
 	"weir/resolver/answer"
 	"weir/resolver/cache"
+	"weir/resolver/listener"
 	"weir/resolver/query"
 	"weir/resolver/upstream"
 )
@@ -30,6 +31,11 @@ func (r *Resolver) Handle(ctx context.Context, packet []byte, from netip.AddrPor
 	q, refusal := query.Parse(packet)
 	if refusal != nil && !refusal.Asked {
 		return r.malformed(packet, from, transport, refusal)
+	}
+	// Before there is a transaction: one stranger with many questions, or many forged addresses, would write the event log full. The
+	// first question of each in a minute goes the whole way.
+	if r.turnsAway(from) {
+		return r.stranger(q, transport)
 	}
 	t := r.begin(q, from, transport)
 	defer t.end() // (9) deferred here, so that no return below can leave without an event
@@ -50,22 +56,28 @@ func (r *Resolver) Handle(ctx context.Context, packet []byte, from netip.AddrPor
 	}
 	// (5) What is kept is unfiltered and was asked under the full key; the filter stands behind it. Were answers kept filtered,
 	// one client's policy would answer another, and a new block would wait for the TTL (CVE-2026-26017, coredns#8272).
-	entry, hit := t.cached()
+	part, hit := t.cached()
 	if !hit {
-		// (6) The only stage that sends, so behind all that can refuse; with the key alone, so that the packet judged in (3) is the
-		// packet sent. Identical questions are joined here, behind the gate, so that joining skips no decision.
+		// (6) The only stage that sends and that waits, so behind all that can refuse and all that needs no upstream; with the key
+		// alone, so that the packet judged in (3) is the packet sent. Identical questions are joined here, behind the gate, so that
+		// joining skips no decision.
 		var err error
-		if entry, err = t.fetch(ctx); err != nil {
+		if part, err = t.fetch(ctx, t.q.Key); err != nil {
 			return t.failed(err)
 		}
 	}
 	// (7) On hits as well as on misses, as the last stage before the reply: what the gate saw is what is sent. A CNAME to a
-	// blocked name, and a private address for a public one (rebinding), would otherwise come out of the cache unjudged.
-	if answer.Judge(r.now(), t.x, entry.Answer).Blocks() {
+	// blocked name, and a private address for a public one (rebinding), would otherwise come out of the cache unjudged. A chain that
+	// the upstream cut goes through (4) to (7) again for the name at its end, behind the judgement of that name.
+	part, err := t.judged(ctx, part)
+	if err != nil {
+		return t.failed(err)
+	}
+	if t.x.Verdict().Blocks() {
 		return t.blocked()
 	}
 	// (8) Built from the records that were judged, never from the upstream's bytes.
-	return t.send(reply{rcode: entry.Answer.RCode, answer: entry.Answer, age: entry.Age(r.now()), ede: answer.Reason{Code: answer.NoEDE}})
+	return t.send(reply{rcode: part.RCode, answer: part.Answer, age: part.Age, ede: answer.Reason{Code: answer.NoEDE}})
 }
 
 // transaction is one query on its way through Handle.
@@ -75,13 +87,14 @@ type transaction struct {
 	x         *gate.Exchange
 	begun     time.Time
 	transport string
+	client    netip.Prefix // what counts as one client
 	record    record
 }
 
 func (r *Resolver) begin(q query.Query, from netip.AddrPort, transport string) *transaction {
 	now := r.now()
 	flow := &inspect.Flow{Remote: from, Transport: transport}
-	t := &transaction{r: r, q: q, begun: now, transport: transport, x: r.gate.Begin(inspect.DNS, flow, now)}
+	t := &transaction{r: r, q: q, begun: now, transport: transport, client: listener.Client(from.Addr()), x: r.gate.Begin(inspect.DNS, flow, now)}
 	flow.Client = t.x.Policy().Client(from.Addr()) // the groups of the snapshot that will judge them
 	t.record = record{ede: answer.NoEDE}
 	return t
@@ -98,45 +111,6 @@ func (t *transaction) end() {
 	if p != nil {
 		panic(p)
 	}
-}
-
-// cached looks the question up in the cache.
-func (t *transaction) cached() (cache.Entry, bool) {
-	e, ok := t.r.cache.Get(t.q.Key, t.begun)
-	if ok {
-		t.r.stats.Hits.Add(1)
-		t.record.cache = "hit"
-	}
-	return e, ok
-}
-
-// fetch asks an upstream, unless somebody else asks it the same at this moment.
-func (t *transaction) fetch(ctx context.Context) (cache.Entry, error) {
-	t.r.stats.Misses.Add(1)
-	t.record.cache = "miss"
-	result, err := t.r.fetch(ctx, t.q.Key)
-	t.record.upstream = result.Upstream
-	if result.Shared {
-		t.r.stats.Shared.Add(1)
-	}
-	return result.Entry, err
-}
-
-func (r *Resolver) fetch(ctx context.Context, key query.Key) (cache.Result, error) {
-	return r.flight.Do(ctx, r.ctx, key, func(ctx context.Context) (cache.Result, error) {
-		if e, ok := r.cache.Get(key, r.now()); ok { // a flight that ended since we looked
-			return cache.Result{Entry: e}, nil
-		}
-		reply, err := r.client.Exchange(ctx, key)
-		if err != nil {
-			return cache.Result{}, err
-		}
-		a, err := answer.Scrub(key, reply.Msg, reply.Wire, r.times)
-		if err != nil {
-			return cache.Result{Upstream: reply.Server}, fmt.Errorf("answer of %s: %w", reply.Server, err)
-		}
-		return cache.Result{Entry: r.cache.Put(key, a, r.now()), Upstream: reply.Server}, nil
-	})
 }
 
 // local replies from our own knowledge.
@@ -160,8 +134,11 @@ func (t *transaction) blocked() []byte {
 		t.record.cache = "local"
 	}
 	v, snap := t.x.Verdict(), t.x.Policy()
+	if v.Ref.Safety == verdict.SafetyClient {
+		return t.prohibited()
+	}
 	how := v.Answer
-	if v.Ref.Safety == verdict.SafetyClient || snap == nil {
+	if snap == nil {
 		how.Kind = verdict.AnswerRefused
 	}
 	var ttl time.Duration
@@ -179,6 +156,9 @@ func (t *transaction) blocked() []byte {
 // failed replies SERVFAIL. An answer that breaks the protocol is booked as a safety refusal; an upstream that did not answer is no
 // verdict.
 func (t *transaction) failed(err error) []byte {
+	if errors.Is(err, errOverLimit) {
+		return t.overLimit(err)
+	}
 	t.r.stats.Failed.Add(1)
 	t.record.err = redact.Error(err)
 	ede := answer.Reason{Code: int(dns.ExtendedErrorCodeNetworkError)}

@@ -66,8 +66,11 @@ func (a *Answer) settle(t Times) {
 	}
 	if a.Negative {
 		soa := a.soa()
-		if soa == nil { // RFC 2308 section 5: not to be cached
-			a.TTL = 0
+		if soa == nil {
+			if _, cut := a.Cut(); !cut { // RFC 2308 section 5: not to be cached; but the CNAMEs of a chain may be
+				least = 0
+			}
+			a.TTL = time.Duration(least) * time.Second
 			return
 		}
 		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl, seconds(t.Negative))

@@ -22,24 +22,30 @@ type Gate interface {
 var _ Gate = (*gate.Exchange)(nil)
 
 // Judge shows every name and address that an answer leads to to the gate, in the order of the answer, and stops at the first
-// block: one bad record condemns the whole answer, for a client may pick any of them. Names: targets of CNAME and DNAME, of SVCB,
-// HTTPS, MX, SRV, NS and NAPTR. Addresses: A, AAAA, ipv4hint and ipv6hint. A target that is no name is refused as a violation.
+// block: one bad record condemns the whole answer, for a client may pick any of them. What a record leads to is said in leads.go. A
+// target that is no name is refused as a violation.
 func Judge(now time.Time, x Gate, a *Answer) verdict.Verdict {
 	for _, rr := range a.Records {
-		if place, target := leadsTo(rr); target != "" && judgeName(now, x, place, target).Blocks() {
-			return x.Verdict()
+		place, names := leadsTo(rr)
+		for _, target := range names {
+			if judgeName(now, x, place, target).Blocks() {
+				return x.Verdict()
+			}
 		}
 		for _, addr := range addresses(rr) {
 			if x.Address(now, verdict.PlaceAnswer, addr).Blocks() {
 				return x.Verdict()
 			}
 		}
+		if uri, ok := locator(rr); ok && judgeURI(now, x, uri).Blocks() {
+			return x.Verdict()
+		}
 	}
 	return x.Verdict()
 }
 
 func judgeName(now time.Time, x Gate, place verdict.Place, target string) verdict.Verdict {
-	if target == "." { // itself (RFC 9460 section 2.5), or "none" (RFC 7505, RFC 2782)
+	if target == "." || target == "" { // itself (RFC 9460 section 2.5), or "none" (RFC 7505, RFC 2782)
 		return x.Verdict()
 	}
 	n, err := hostname.FromDNS(target)
@@ -49,64 +55,20 @@ func judgeName(now time.Time, x Gate, place verdict.Place, target string) verdic
 	return x.Name(now, place, n)
 }
 
-// leadsTo returns the name that a client goes to because of a record; "" when there is none.
-func leadsTo(rr dns.RR) (verdict.Place, string) {
-	switch rr := rr.(type) {
-	case *dns.CNAME:
-		return verdict.PlaceCNAME, rr.Target
-	case *dns.DNAME:
-		return verdict.PlaceCNAME, rr.Target
-	case *dns.SVCB:
-		return verdict.PlaceTarget, rr.Target
-	case *dns.HTTPS:
-		return verdict.PlaceTarget, rr.Target
-	case *dns.MX:
-		return verdict.PlaceTarget, rr.Mx
-	case *dns.SRV:
-		return verdict.PlaceTarget, rr.Target
-	case *dns.NS:
-		return verdict.PlaceTarget, rr.Ns
-	case *dns.NAPTR:
-		return verdict.PlaceTarget, rr.Replacement
+// judgeURI judges the host of a URI, a name or an address; one without a host (tel:, urn:) leads nowhere.
+func judgeURI(now time.Time, x Gate, uri string) verdict.Verdict {
+	host, ok := hostOf(uri)
+	if ok && host == "" {
+		return x.Verdict()
 	}
-	return verdict.PlaceNone, ""
-}
-
-// addresses returns the addresses that a client connects to because of a record.
-func addresses(rr dns.RR) []netip.Addr {
-	switch rr := rr.(type) {
-	case *dns.A:
-		return appendIP(nil, rr.A.To4())
-	case *dns.AAAA:
-		return appendIP(nil, rr.AAAA)
-	case *dns.SVCB:
-		return hints(rr)
-	case *dns.HTTPS:
-		return hints(&rr.SVCB)
+	target, err := hostname.ParseHost(host)
+	switch {
+	case !ok || err != nil:
+		return x.Refuse(now, verdict.SafetyDNS, verdict.PlaceTarget, uri)
+	case target.IsAddr():
+		return x.Address(now, verdict.PlaceAnswer, target.Addr)
 	}
-	return nil
-}
-
-func hints(rr *dns.SVCB) (out []netip.Addr) {
-	for _, kv := range rr.Value {
-		switch kv := kv.(type) {
-		case *dns.SVCBIPv4Hint:
-			for _, ip := range kv.Hint {
-				out = appendIP(out, ip.To4())
-			}
-		case *dns.SVCBIPv6Hint:
-			for _, ip := range kv.Hint {
-				out = appendIP(out, ip)
-			}
-		}
-	}
-	return out
-}
-
-// appendIP appends an address; one of a wrong length becomes the invalid address, which the gate refuses as no public one.
-func appendIP(out []netip.Addr, ip []byte) []netip.Addr {
-	addr, _ := netip.AddrFromSlice(ip)
-	return append(out, addr)
+	return x.Name(now, verdict.PlaceTarget, target.Name)
 }
 
 // Addrs returns the addresses of the A and AAAA records.

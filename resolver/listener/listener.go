@@ -1,6 +1,7 @@
 // Package listener takes queries from the network and sends the replies back: UDP and TCP (RFC 1035 section 4.2, RFC 7766). It
 // looks at lengths only; what a packet means is the handler's business. Everything is bounded: packets, workers, connections in
-// all and for each client, and the time that a peer may take to read or write. Layer L5.
+// all and for each client, and the time that a peer may take to read or write. [Fair], [Rate] and [Once] are the bounds for the stages
+// behind it, which know what a packet means. Layer L5.
 package listener
 
 import (
@@ -16,6 +17,7 @@ import (
 )
 
 // Handler answers one packet. A nil reply sends nothing. It must not panic, and must not keep packet. transport is "udp" or "tcp".
+// One that has to wait for others calls [Park] first.
 type Handler func(ctx context.Context, packet []byte, from netip.AddrPort, transport string) []byte
 
 // Config is what a Server is made of. Zero numbers and times take the default.
@@ -24,9 +26,9 @@ type Config struct {
 	Handler Handler
 
 	Sockets           int           // UDP sockets for each address; default: one for each core (one socket caps a server at about 90k queries/s)
-	Workers           int           // queries handled at once, for UDP and TCP each; default 1024. UDP queries beyond are dropped, TCP waits
+	Workers           int           // queries handled at once, for UDP and TCP each, without those that Park; default 1024. UDP queries beyond are dropped, TCP waits
 	MaxConns          int           // TCP connections at once; default 2048
-	MaxConnsPerClient int           // of one address; default 32, so that one client with all its connections full leaves half of the workers to others
+	MaxConnsPerClient int           // of one IPv4 address or IPv6 /64; default 32, so that one client with all its connections full leaves half of the workers to others
 	MaxPerConn        int           // queries of one connection handled at once; default 16
 	Idle              time.Duration // for the next query on a connection to begin; default 10 s (RFC 7766 section 6.2.3)
 	Read              time.Duration // for a query that began to be complete; default 2 s
@@ -39,13 +41,14 @@ const MaxQuery = 4096
 // bindTries: for port 0 the system chooses a UDP port that is now and then taken on TCP.
 const bindTries = 16
 
-// Stats counts what never reached the handler. Every field only grows, but for Conns.
+// Stats counts what never reached the handler. Every field only grows, but for Conns and Parked.
 type Stats struct {
 	Dropped  atomic.Uint64 // UDP queries beyond the workers
 	Refused  atomic.Uint64 // TCP connections beyond the limits
 	TimedOut atomic.Uint64 // TCP connections whose peer was too slow
 	Oversize atomic.Uint64 // queries longer than MaxQuery, or without a length
 	Conns    atomic.Int64  // TCP connections now
+	Parked   atomic.Int64  // queries that wait for others now
 }
 
 // Server is a set of sockets. Use: New, Serve, Shutdown.
@@ -67,7 +70,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	conns     map[*net.TCPConn]struct{}
-	perClient map[netip.Addr]int
+	perClient map[netip.Prefix]int
 }
 
 // New binds all sockets, or none. The TCP socket of an address is bound first and alone, so that a second server on the same
@@ -76,7 +79,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.defaults()
 	s := &Server{
 		cfg: cfg, jobs: make(chan job), slots: make(chan struct{}, cfg.Workers),
-		conns: map[*net.TCPConn]struct{}{}, perClient: map[netip.Addr]int{},
+		conns: map[*net.TCPConn]struct{}{}, perClient: map[netip.Prefix]int{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, addr := range cfg.Listen {

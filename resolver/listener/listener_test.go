@@ -221,6 +221,51 @@ func TestWorkersAreBounded(t *testing.T) {
 	close(release)
 }
 
+func TestParkedQueriesLeaveRoom(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s := start(t, listener.Config{Workers: 1, Handler: func(ctx context.Context, p []byte, _ netip.AddrPort, _ string) []byte {
+		if p[0] == 'w' {
+			listener.Park(ctx)
+			listener.Park(ctx)
+			<-release
+		}
+		return p
+	}})
+	for _, network := range []string{"udp", "tcp"} {
+		slow, quick := dial(t, network, s.Addrs()[0]), dial(t, network, s.Addrs()[0])
+		send := func(c net.Conn, text string) {
+			if network == "tcp" {
+				write(t, c, frame(text))
+			} else {
+				write(t, c, []byte(text))
+			}
+		}
+		before := s.Stats().Parked.Load()
+		for i := range int64(10) {
+			send(slow, "wait")
+			until(t, "park", func() bool { return s.Stats().Parked.Load() == before+i+1 })
+		}
+		until(t, "reply", func() bool { // UDP: the one worker may just have been busy
+			send(quick, "now")
+			_ = quick.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			n, err := quick.Read(make([]byte, 100))
+			return err == nil && n > 0
+		})
+	}
+	close(release)
+	until(t, "unpark", func() bool { return s.Stats().Parked.Load() == 0 })
+	for range 3 { // the bound holds as before
+		c := dial(t, "udp", s.Addrs()[0])
+		until(t, "reply", func() bool {
+			write(t, c, []byte("now"))
+			_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+			_, err := c.Read(make([]byte, 100))
+			return err == nil
+		})
+	}
+}
+
 func TestShutdownDrains(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"udp", "tcp"} {

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,18 +47,19 @@ func (s *Server) pause() {
 func (s *Server) admit(c *net.TCPConn) {
 	a := c.RemoteAddr().(*net.TCPAddr).AddrPort()
 	from := netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-	if !s.track(c, from.Addr()) {
+	client := Client(from.Addr())
+	if !s.track(c, client) {
 		s.stats.Refused.Add(1)
 		_ = c.Close()
 		return
 	}
 	s.readers.Go(func() {
-		defer s.untrack(c, from.Addr())
+		defer s.untrack(c, client)
 		s.serveConn(c, from)
 	})
 }
 
-func (s *Server) track(c *net.TCPConn, from netip.Addr) bool {
+func (s *Server) track(c *net.TCPConn, from netip.Prefix) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing.Load() || len(s.conns) >= s.cfg.MaxConns || s.perClient[from] >= s.cfg.MaxConnsPerClient {
@@ -69,7 +71,7 @@ func (s *Server) track(c *net.TCPConn, from netip.Addr) bool {
 	return true
 }
 
-func (s *Server) untrack(c *net.TCPConn, from netip.Addr) {
+func (s *Server) untrack(c *net.TCPConn, from netip.Prefix) {
 	_ = c.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +106,9 @@ func (s *Server) serveConn(t *net.TCPConn, from netip.AddrPort) {
 			break
 		}
 		c.busy.Go(func() {
-			defer c.give()
-			if reply := s.cfg.Handler(s.ctx, packet, from, "tcp"); reply != nil {
+			p := &place{free: func() { <-s.slots }, stats: &s.stats}
+			defer c.give(p)
+			if reply := s.cfg.Handler(context.WithValue(s.ctx, placeKey{}, p), packet, from, "tcp"); reply != nil {
 				c.reply(reply)
 			}
 		})
@@ -129,8 +132,11 @@ func (c *conn) take() bool {
 	}
 }
 
-func (c *conn) give() {
-	<-c.server.slots
+// give frees what take took; a query that parked has freed its share of the server before.
+func (c *conn) give(p *place) {
+	if !p.unpark() {
+		p.free()
+	}
 	<-c.slots
 }
 

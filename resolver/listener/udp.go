@@ -77,23 +77,17 @@ func (s *Server) dispatch(j job) {
 		return
 	default:
 	}
-	if s.started.Add(1) > int64(s.cfg.Workers) {
-		s.started.Add(-1)
+	if !s.takeWorker() {
 		s.stats.Dropped.Add(1)
 		buffers.Put(j.buf)
 		return
 	}
-	s.workers.Go(func() {
-		s.work(j)
-		for j := range s.jobs {
-			s.work(j)
-		}
-	})
+	s.workers.Go(func() { s.worker(j) })
 }
 
-func (s *Server) work(j job) {
+func (s *Server) work(ctx context.Context, j job) {
 	defer buffers.Put(j.buf)
-	if reply := s.cfg.Handler(s.ctx, (*j.buf)[:j.n], j.from, "udp"); reply != nil {
+	if reply := s.cfg.Handler(ctx, (*j.buf)[:j.n], j.from, "udp"); reply != nil {
 		_, _ = j.conn.WriteToUDPAddrPort(reply, j.from) // the client asks again
 	}
 }

@@ -29,7 +29,8 @@ var (
 const (
 	// failuresToRest: two lost queries in a row are no chance.
 	failuresToRest = 2
-	// restFor is how long a failing server is asked last only; then it gets another try in its place.
+	// restFor is how long a failing server is asked last only; then one query tries it in its place, and when that fails too it rests
+	// again: all others never wait for it.
 	restFor = 10 * time.Second
 )
 
@@ -117,6 +118,9 @@ func wrap(addrs []netip.AddrPort) []*server {
 	return out
 }
 
+// Timeout is how long one query may take at all servers together.
+func (c *Client) Timeout() time.Duration { return c.timeout }
+
 // Stats returns the counters.
 func (c *Client) Stats() *Stats { return &c.stats }
 
@@ -187,23 +191,34 @@ func (c *Client) try(ctx context.Context, s *server, key query.Key, left int) (R
 func (c *Client) order(name hostname.Name) []*server {
 	r := c.routes.Load()
 	all := r.rest
-	for _, z := range r.zones {
-		if covers(z.names, name) {
-			all = z.servers
-			break
-		}
+	if i := r.find(name); i > 0 {
+		all = r.zones[i-1].servers
 	}
-	now := c.now().UnixNano()
+	now := c.now()
 	out := make([]*server, 0, len(all)+1)
 	var tired []*server
 	for _, s := range all {
-		if s.resting.Load() > now {
+		if s.rests(now) {
 			tired = append(tired, s)
 		} else {
 			out = append(out, s)
 		}
 	}
 	return append(out, tired...)
+}
+
+// rests says whether a server is to be asked last. Of the queries that come when its rest is over, one is told that it does not.
+func (s *server) rests(now time.Time) bool {
+	until := s.resting.Load()
+	return until != 0 && (until > now.UnixNano() || !s.resting.CompareAndSwap(until, now.Add(restFor).UnixNano()))
+}
+
+// Route says which servers a name goes to: 0 for the default ones, otherwise the number of its zone, from 1. The numbers hold until
+// the next Set.
+func (c *Client) Route(name hostname.Name) int { return c.routes.Load().find(name) }
+
+func (r *routes) find(name hostname.Name) int {
+	return 1 + slices.IndexFunc(r.zones, func(z route) bool { return covers(z.names, name) })
 }
 
 func covers(zones []hostname.Name, name hostname.Name) bool {

@@ -26,7 +26,7 @@ const (
 	maxMismatches = 8
 )
 
-// errSwitch asks for TCP: the reply was truncated, or someone guesses ids.
+// errSwitch asks for TCP: the reply was truncated or repeats no question, or someone guesses ids.
 var errSwitch = errors.New("to be asked over TCP")
 
 // Packet builds the query for a key: a fresh id, one question in lower case, RD, our own EDNS, DO and CD as asked. AD asks the
@@ -94,9 +94,12 @@ func (c *Client) overUDP(ctx context.Context, server string, packet []byte, key 
 		if err != nil {
 			return nil, 0, err
 		}
-		m, truncated, ok := match(buf[:n], packet, key)
+		m, again, ok := match(buf[:n], packet, key)
 		switch {
-		case truncated:
+		case again:
+			if binary.BigEndian.Uint16(buf[4:]) == 0 {
+				c.stats.Mismatch.Add(1)
+			}
 			return nil, 0, errSwitch
 		case ok:
 			return m, n, nil
@@ -125,19 +128,26 @@ func (c *Client) overTCP(ctx context.Context, server string, packet []byte, key 
 	if _, err := io.ReadFull(conn, buf); err != nil {
 		return nil, 0, fmt.Errorf("reply: %w", err)
 	}
-	m, truncated, ok := match(buf, packet, key)
-	if !ok || truncated {
+	m, _, ok := match(buf, packet, key)
+	if !ok {
 		c.stats.Mismatch.Add(1)
 		return nil, 0, ErrMismatch
 	}
 	return m, len(buf), nil
 }
 
-// match reads a reply and says whether it belongs to the query: id, QR, opcode and the whole question are equal. truncated is set
-// for one whose TC bit is set; its records are not looked at, for they may be cut anywhere.
-func match(reply, packet []byte, key query.Key) (m *dns.Msg, truncated, ok bool) {
+// match reads a reply and says whether it belongs to the query: id, QR, opcode and the whole question are equal. again is set for one
+// that is no answer but ends the wait: its TC bit is set (its records are not looked at, for they may be cut anywhere), or it knows
+// the id and repeats no question, as servers do that choke on the query. Who forges one without a question wins nothing: TCP is next.
+func match(reply, packet []byte, key query.Key) (m *dns.Msg, again, ok bool) {
 	const qr, opcode, tc = 0x80, 0x78, 0x02
-	if len(reply) < headerLen || reply[0] != packet[0] || reply[1] != packet[1] || reply[2]&(qr|opcode) != qr || !asks(reply, key) {
+	if len(reply) < headerLen || reply[0] != packet[0] || reply[1] != packet[1] || reply[2]&(qr|opcode) != qr {
+		return nil, false, false
+	}
+	if binary.BigEndian.Uint16(reply[4:]) == 0 {
+		return nil, true, false
+	}
+	if !asks(reply, key) {
 		return nil, false, false
 	}
 	if reply[2]&tc != 0 {

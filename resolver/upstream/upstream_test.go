@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,14 +40,7 @@ func server(t *testing.T, udp, tcp func(q *dns.Msg) [][]byte) netip.AddrPort {
 			_, _ = w.Write(b)
 		}
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := net.ListenPacket("udp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, p := listen(t)
 	for _, s := range []*dns.Server{{Listener: l, Handler: handler}, {PacketConn: p, Handler: handler}} {
 		started, ended := make(chan struct{}), make(chan struct{})
 		s.NotifyStartedFunc = func() { close(started) }
@@ -55,6 +49,24 @@ func server(t *testing.T, udp, tcp func(q *dns.Msg) [][]byte) netip.AddrPort {
 		t.Cleanup(func() { _ = s.Shutdown(); <-ended })
 	}
 	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// listen binds one port for TCP and UDP. The system chooses it for TCP; now and then it is taken on UDP.
+func listen(t *testing.T) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 16 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := net.ListenPacket("udp", l.Addr().String())
+		if err == nil {
+			return l, p
+		}
+		l.Close()
+	}
+	t.Fatal("no port is free on both")
+	return nil, nil
 }
 
 // good is the right answer, edited.
@@ -84,13 +96,12 @@ func client(servers ...netip.AddrPort) *upstream.Client {
 func TestForgeriesAreIgnored(t *testing.T) {
 	t.Parallel()
 	forged := map[string]func(*dns.Msg){
-		"id":       func(m *dns.Msg) { m.Id++ },
-		"query":    func(m *dns.Msg) { m.Response = false },
-		"opcode":   func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify },
-		"name":     func(m *dns.Msg) { m.Question[0].Name = "victim.test." },
-		"type":     func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA },
-		"class":    func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
-		"question": func(m *dns.Msg) { m.Question = nil },
+		"id":     func(m *dns.Msg) { m.Id++ },
+		"query":  func(m *dns.Msg) { m.Response = false },
+		"opcode": func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify },
+		"name":   func(m *dns.Msg) { m.Question[0].Name = "victim.test." },
+		"type":   func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA },
+		"class":  func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
 	}
 	bad := func(m *dns.Msg) { m.Answer[0].(*dns.A).A = net.IPv4(6, 6, 6, 6) }
 	for name, edit := range forged {
@@ -142,15 +153,71 @@ func TestTruncatedIsAskedOverTCP(t *testing.T) {
 	}
 }
 
-// closed is an address where nobody listens.
+func TestReplyWithoutQuestionEndsTheWait(t *testing.T) {
+	t.Parallel()
+	bare := func(q *dns.Msg) [][]byte {
+		return [][]byte{good(q, func(m *dns.Msg) { m.Question, m.Answer, m.Rcode = nil, nil, dns.RcodeFormatError })}
+	}
+	whole := func(q *dns.Msg) [][]byte { return [][]byte{good(q)} }
+	if r, err := client(server(t, bare, whole)).Exchange(t.Context(), key); err != nil || len(r.Msg.Answer) != 1 {
+		t.Errorf("it must be asked again over TCP: %+v, %v", r, err)
+	}
+	fine := server(t, whole, none)
+	if r, err := client(server(t, bare, bare), fine).Exchange(t.Context(), key); err != nil || r.Server != fine.String() {
+		t.Errorf("the next server must be asked: %+v, %v", r, err)
+	}
+	c := upstream.New(upstream.Config{Servers: upstream.Servers{Default: []netip.AddrPort{server(t, bare, bare)}}, Timeout: time.Hour})
+	if r, err := c.Exchange(t.Context(), key); !errors.Is(err, upstream.ErrMismatch) || c.Stats().Mismatch.Load() != 4 {
+		t.Errorf("there is no other: %+v, %v", r, err)
+	}
+}
+
+func TestOneQueryTriesAServerThatRested(t *testing.T) {
+	t.Parallel()
+	fine := server(t, func(q *dns.Msg) [][]byte { return [][]byte{good(q)} }, none)
+	now := time.Unix(1_000_000, 0)
+	c := upstream.New(upstream.Config{
+		Servers: upstream.Servers{Default: []netip.AddrPort{closed(t), fine}}, Timeout: patience, Now: func() time.Time { return now },
+	})
+	for range 2 {
+		_, _ = c.Exchange(t.Context(), key)
+	}
+	for want := uint64(3); want < 6; want++ {
+		now = now.Add(time.Minute)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if r, err := c.Exchange(t.Context(), key); err != nil || r.Server != fine.String() {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		}
+		all.Wait()
+		if got := c.Stats().Failures.Load(); got != want {
+			t.Errorf("%d failures, want %d: one of 50 queries tries it", got, want)
+		}
+	}
+}
+
+func TestRoute(t *testing.T) {
+	t.Parallel()
+	c := upstream.New(upstream.Config{Servers: upstream.Servers{Zones: []upstream.Zone{
+		{Names: []hostname.Name{hostname.MustParse("corp.test")}}, {Names: []hostname.Name{hostname.MustParse("lab.test")}},
+	}}})
+	for name, want := range map[string]int{"corp.test": 1, "a.corp.test": 1, "a.lab.test": 2, "xcorp.test": 0, "test": 0} {
+		if got := c.Route(hostname.MustParse(name)); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}
+
+// closed is an address where nobody listens on UDP; TCP keeps other tests away from it.
 func closed(t *testing.T) netip.AddrPort {
 	t.Helper()
-	p, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	return p.LocalAddr().(*net.UDPAddr).AddrPort()
+	l, p := listen(t)
+	p.Close()
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 func TestFailover(t *testing.T) {
