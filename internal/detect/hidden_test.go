@@ -21,6 +21,13 @@ func stubbed() []byte {
 	return p
 }
 
+// header is a PE file with the DOS header that those linkers write, and no stub.
+func header() []byte {
+	p := program("PE")
+	copy(p, "MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00\xb8")
+	return p
+}
+
 func linux() []byte {
 	p := program("ELF")
 	p[20] = 1
@@ -58,7 +65,7 @@ func TestGluedPrograms(t *testing.T) {
 		want string
 	}{
 		"PE": {stubbed(), "PE executable hidden"}, "ELF": {linux(), "ELF executable hidden"}, "this test": {test[:1<<14], "hidden"},
-		"PNG": {program("PNG"), ""}, "stub text alone": {program("stub"), ""},
+		"PE without stub": {header(), "PE executable hidden"}, "PNG": {program("PNG"), ""}, "stub text alone": {program("stub"), ""},
 	} {
 		if name == "this test" && !bytes.HasPrefix(test, []byte("\x7fELF")) && !bytes.HasPrefix(test, []byte("MZ")) {
 			continue
