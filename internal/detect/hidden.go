@@ -41,9 +41,9 @@ type programStart struct {
 func programStarts() []programStart {
 	const show = "\xb4\x09\xcd\x21\xb8\x01\x4c\xcd\x21"
 	out := []programStart{
-		{filetype.PE, []byte("MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00\xb8\x00\x00\x00\x00\x00\x00\x00")},
-		{filetype.PE, []byte(show + "This program cannot be run in DOS mode.")},          // Microsoft, GNU, LLVM, Go
-		{filetype.PE, []byte(show + "\x90\x90This program must be run under Win32\r\n")}, // Borland, Embarcadero
+		{filetype.PE, []byte("MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00\xb8\x00\x00\x00")}, // no more zeros: a needle that ends in some is slow
+		{filetype.PE, []byte(show + "This program cannot be run in DOS mode.")},                             // Microsoft, GNU, LLVM, Go
+		{filetype.PE, []byte(show + "\x90\x90This program must be run under Win32\r\n")},                    // Borland, Embarcadero
 		{filetype.PE, []byte(show + "\x90\x90This program must be run under Win64\r\n")},
 	}
 	for _, machine := range []struct{ class, number byte }{
