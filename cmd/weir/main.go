@@ -65,7 +65,7 @@ func execute(args []string, in io.Reader, out, errOut io.Writer) int {
 		return exitFine
 	case errors.Is(err, errBlocked):
 		return exitFailed
-	case app.IsProblem(err) && !errors.Is(err, app.ErrConfigFile):
+	case app.IsProblem(err):
 		for _, p := range app.Problems(err) {
 			_, _ = fmt.Fprintln(safeErr, p)
 		}

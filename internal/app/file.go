@@ -49,10 +49,10 @@ func Load(path string) (*File, error) {
 	return &File{File: f, Path: path, digest: hex.EncodeToString(sum[:6])}, nil
 }
 
-// IsProblem says whether err is about what a config file says, or about the file itself.
+// IsProblem says whether err is about what a config file says.
 func IsProblem(err error) bool {
 	var p config.Problems
-	return errors.As(err, &p) || errors.Is(err, ErrConfigFile)
+	return errors.As(err, &p)
 }
 
 // Problems lists the problems in err, one a line, as file:line:column: path: text.

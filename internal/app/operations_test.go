@@ -24,15 +24,16 @@ func sprintf(format string, args ...any) string { return fmt.Sprintf(format, arg
 
 // quiet adds to a config what lets a Service be made beside others: no listeners but the resolver's own, no events.
 func quiet(yaml string) string {
-	out := yaml + "\n"
+	var out strings.Builder
+	out.WriteString(yaml + "\n")
 	for key, value := range map[string]string{
-		"proxy": "{listen: []}", "resolver": "{listen: [], upstreams: [127.0.0.1:9]}", "events": `{file: ""}`, "log": "{level: error}",
+		"proxy": "{listen: []}", "resolver": "{listen: [], upstreams: [127.0.0.1:9]}", "events": `{file: ""}`, "log": "{level: error}", "admin": `{listen: ""}`,
 	} {
 		if !strings.Contains("\n"+yaml, "\n"+key+":") {
-			out += key + ": " + value + "\n"
+			out.WriteString(key + ": " + value + "\n")
 		}
 	}
-	return out
+	return out.String()
 }
 
 // service makes a Service, not started, and returns it with the path of its config.
@@ -133,8 +134,8 @@ func TestRestartKeys(t *testing.T) {
 
 // keys lists the keys of a section and of those in it.
 func keys(path string, typ reflect.Type) (out []string) {
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
+
 		key := f.Tag.Get("yaml")
 		if key == "" || key == "-" {
 			continue

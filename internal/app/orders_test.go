@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -76,7 +77,7 @@ func TestNewRefusesPipes(t *testing.T) {
 			t.Errorf("%s: %v", yaml, err)
 		}
 	}
-	if _, err := app.Load(pipe); !app.IsProblem(err) {
+	if _, err := app.Load(pipe); !errors.Is(err, app.ErrConfigFile) {
 		t.Errorf("config: %v", err)
 	}
 }
