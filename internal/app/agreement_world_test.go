@@ -63,7 +63,7 @@ func newWorld(t *testing.T, m mode) *world {
 	if err := w.live.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	for _, client := range []string{adult, child, stranger} {
+	for _, client := range []string{adult, child, stranger, otherStranger} {
 		if w.judges[client], err = app.NewJudge(t.Context(), w.file, netip.MustParseAddr(client)); err != nil {
 			t.Fatal(err)
 		}
@@ -76,6 +76,8 @@ const (
 	adult    = "127.0.0.1"
 	child    = "127.0.0.2"
 	stranger = "127.0.0.3"
+	// otherStranger is not served either.
+	otherStranger = "127.0.0.4"
 )
 
 // config fills in the policy of the test.
