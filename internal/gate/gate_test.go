@@ -147,6 +147,7 @@ func TestEICARAtEveryCut(t *testing.T) {
 		{"gzip in gzip", "gzip, gzip", gz(gz(body))},
 		{"br in gzip", "br, gzip", gz(br(body))},
 		{"gzip file in gzip", "gzip", gz(gz(body))},
+		{"br behind 300 KiB of zeros", "br", br(append(make([]byte, 300<<10), eicar()...))},
 		{"base64 in JSON", "", []byte(`{"a":1,"file":"` + base64.StdEncoding.EncodeToString(eicar()) + `"}`)},
 		{"base64 of gzip in JSON", "", []byte(`{"file":"` + base64.StdEncoding.EncodeToString(gz(eicar())) + `"}`)},
 	} {
@@ -309,6 +310,28 @@ func TestHarmlessFindingsHideNothing(t *testing.T) {
 	}
 	if last := e.Trace[len(e.Trace)-1]; !seen || last.Detector != "eicar" {
 		t.Errorf("what blocked is not in the event: %+v", e)
+	}
+}
+
+// TestBombsAreBlockedByDefault: content codings that expand beyond all use hide what is behind; an archive is a matter of size.
+func TestBombsAreBlockedByDefault(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *policy.Config) { c.Failures = policy.Failures{Limit: verdict.Log, Error: verdict.Log} })
+	bomb := gz(append(make([]byte, 20<<20), eicar()...))
+	for _, c := range []struct {
+		name, coding string
+		blocked      bool
+	}{{"coding", "gzip", true}, {"archive", "", false}} {
+		head := http.Header{}
+		if c.coding != "" {
+			head.Set("Content-Encoding", c.coding)
+		}
+		x := r.request(t, "http://fine.test/", head)
+		x.Data(now, inspect.RequestData, bomb)
+		if v := x.End(now, inspect.RequestData); v.Blocks() != c.blocked || v.Cause != verdict.CauseLimit {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+		x.Done(now)
 	}
 }
 
