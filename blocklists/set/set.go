@@ -1,122 +1,87 @@
 package set
 
 import (
-	"hash/maphash"
-	"net/netip"
+	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
+	"weir/blocklists/set/mapped"
 	"weir/internal/hostname"
 )
 
 // Set is an immutable snapshot of all lists. The nil and the zero Set match nothing. All methods may be called by many
-// goroutines at once. Apart from the few List values it holds no pointers per entry, so its size costs the garbage collector
-// nothing; about 40 bytes per name of average length.
+// goroutines at once. Apart from the few List values it holds no pointers, and its memory lies outside of the Go heap, so its
+// size costs the garbage collector nothing: per name about 8.5 bytes of index, always resident, and a record (rule, list, line
+// and the name itself), which a Set from [Open] leaves in the file. The memory is given back when nobody can reach the Set any
+// more, so a transaction may keep an old one; [Set.Close] is for one that nobody else has seen.
 type Set struct {
-	seed  maphash.Seed // random: nobody can write a list of colliding names
-	names index        // hash of a name -> its first rule
-	rules []rule       // grouped by name
-	blob  string       // the names, back to back
-	addrs addrTable
-	lists []List
-	stats []ListStats
-	count Stats
+	seed    seed
+	index   index
+	records []byte
+	labels  uint64  // bit n: there are names of n labels (63: of 63 or more)
+	len4    lengths // that occur
+	len6    lengths
+	lists   []List
+	stats   []ListStats
+	note    []byte
+	count   Stats
+
+	buckets, body *mapped.Region // own what index and records view; nil where that is on the heap
 }
 
-// rule is one entry of one list; rules of one name share off and lie side by side, in the order of the lists.
-type rule struct {
-	off  uint32 // of the name in blob
-	line uint32
-	list uint16
-	size uint8 // of the name
-	flag flags
-}
-
-// flags packs the scope and what else an entry says.
-type flags uint8
-
-const (
-	scopeBits     flags = 3
-	flagException flags = 1 << 2
-	flagImportant flags = 1 << 3
-	flagCancel    flags = 1 << 4
-)
-
-func flagsOf(e Entry) flags {
-	f := flags(e.Scope)
-	if e.Exception {
-		f |= flagException
-	}
-	if e.Important {
-		f |= flagImportant
-	}
-	if e.Cancel {
-		f |= flagCancel
-	}
-	return f
-}
-
-func (f flags) scope() Scope    { return Scope(f & scopeBits) }
-func (f flags) exception() bool { return f&flagException != 0 }
-func (f flags) important() bool { return f&flagImportant != 0 }
+// maxLabels is the last bit of Set.labels.
+const maxLabels = 63
 
 // Lookup appends to dst every entry that covers name, over all lists, most specific first (the name itself, then its parents;
 // within one, in the order of the lists). It does not allocate when dst has room.
 func (s *Set) Lookup(name hostname.Name, dst []Match) []Match {
-	if s == nil || len(s.rules) == 0 || name.IsZero() {
+	if s == nil || s.labels == 0 || name.IsZero() {
 		return dst
 	}
-	text := name.String()
-	for depth := 0; ; depth++ {
-		if first, ok := s.find(text); ok {
-			dst = s.appendRules(dst, first, min(depth, 255))
+	// From right to left: one pass hashes all parents, and the processor, which rightly guesses that nothing matches, loads the
+	// buckets of the longer names while it still waits for the shorter ones.
+	text, first, labels := octets(name.String()), len(dst), 0
+	for h, end := s.seed.start(), len(text); end >= 0; {
+		dot := lastDot(text[:end])
+		h = s.seed.label(h, text[dot+1:end])
+		labels++
+		if s.labels>>min(labels, maxLabels)&1 != 0 {
+			if rec, ok := s.find(h, text[dot+1:]); ok {
+				dst = s.appendName(dst, rec, labels, dot < 0)
+			}
 		}
-		dot := strings.IndexByte(text, '.')
-		if dot < 0 {
-			return dst
-		}
-		text = text[dot+1:]
-	}
-}
-
-// find returns the first rule of exactly this name. The bytes are compared: there are no false hits.
-func (s *Set) find(text string) (first uint32, ok bool) {
-	h := maphash.String(s.seed, text)
-	t := tag(h)
-	for at := s.names.home(h); s.names.tags[at] != 0; at = s.names.next(at) {
-		if s.names.tags[at] != t {
-			continue
-		}
-		first = s.names.slots[at]
-		if r := &s.rules[first]; int(r.size) == len(text) && s.blob[r.off:r.off+uint32(r.size)] == text {
-			return first, true
+		if end = dot; s.labels>>min(labels+1, maxLabels) == 0 { // no list has so long a name
+			break
 		}
 	}
-	return 0, false
+	runtime.KeepAlive(s) // the memory is given back when s is unreachable
+	if len(dst) > first {
+		upright(dst[first:], strings.Count(name.String(), ".")+1)
+	}
+	return dst
 }
 
-func (s *Set) appendRules(dst []Match, first uint32, depth int) []Match {
-	off := s.rules[first].off
-	for i := first; int(i) < len(s.rules) && s.rules[i].off == off; i++ {
-		r := &s.rules[i]
-		if scope := r.flag.scope(); scope == Exact && depth > 0 || scope == Below && depth == 0 {
+// appendName appends the rules of rec in reverse order, with the labels of its name in Depth: Lookup turns both around.
+func (s *Set) appendName(dst []Match, rec record, labels int, whole bool) []Match {
+	for i := len(rec.rules) - ruleSize; i >= 0; i -= ruleSize {
+		r := ruleAt(rec.rules[i:])
+		if scope := r.flag.scope(); scope == Exact && !whole || scope == Below && whole {
 			continue
 		}
 		dst = append(dst, Match{
-			Entry: i, List: r.list, Depth: uint8(depth),
+			Entry: uint32((rec.off + uint64(i)) / recordUnit), List: r.list, Depth: uint8(labels),
 			Exception: r.flag.exception(), Important: r.flag.important(),
 		})
 	}
 	return dst
 }
 
-// LookupAddr appends to dst every entry whose address or prefix holds addr, longest prefix first. IPv4-mapped addresses are
-// unmapped and zones ignored. It does not allocate when dst has room.
-func (s *Set) LookupAddr(addr netip.Addr, dst []Match) []Match {
-	if s == nil {
-		return dst
+func upright(ms []Match, labels int) {
+	slices.Reverse(ms)
+	for i := range ms {
+		ms[i].Depth = uint8(labels - int(ms[i].Depth))
 	}
-	return s.addrs.lookup(s.seed, addr, dst)
 }
 
 // List returns the list a Match speaks of; the zero List when i is out of range.
@@ -137,22 +102,35 @@ func (s *Set) Lists() int {
 
 // Entry returns the entry of a Match of this Set; the zero Entry when it is not of this Set.
 func (s *Set) Entry(m Match) Entry {
-	switch {
-	case s == nil:
-	case m.IsAddr() && int(m.Entry&^addrEntry) < len(s.addrs.rules):
-		return s.addrs.rules[m.Entry&^addrEntry].entry()
-	case !m.IsAddr() && int(m.Entry) < len(s.rules):
-		return s.entry(s.rules[m.Entry])
+	if s == nil || s.index.n == 0 {
+		return Entry{}
 	}
-	return Entry{}
+	defer runtime.KeepAlive(s)
+	off := uint64(m.Entry&^addrEntry) * recordUnit
+	rest, ok := recordAt(s.records, off)
+	if !ok || isAddrKey(rest.key) != m.IsAddr() {
+		return Entry{}
+	}
+	// Is there a rule at off, or the middle of something? The index knows where records begin.
+	rec, ok := s.find(s.seed.key(rest.key), rest.key)
+	if !ok || off < rec.off || off >= rec.off+uint64(len(rec.rules)) || (off-rec.off)%ruleSize != 0 {
+		return Entry{}
+	}
+	return entryOf(ruleAt(rest.rules), rest.key)
 }
 
-func (s *Set) entry(r rule) Entry {
-	name, err := hostname.FromDNS(s.blob[r.off : r.off+uint32(r.size)])
+func entryOf(r rule, key []byte) Entry {
+	e := Entry{Exception: r.flag.exception(), Important: r.flag.important(), Line: r.line}
+	if isAddrKey(key) {
+		e.Prefix = prefixOf(key)
+		return e
+	}
+	name, err := hostname.FromDNS(string(key))
 	if err != nil { // cannot be: it was a Name when it was added
 		return Entry{}
 	}
-	return Entry{Name: name, Scope: r.flag.scope(), Exception: r.flag.exception(), Important: r.flag.important(), Line: r.line}
+	e.Name, e.Scope = name, r.flag.scope()
+	return e
 }
 
 // EntryText returns the canonical text of the matching entry (see [Entry.String]) and its line in its list.
@@ -162,6 +140,14 @@ func (s *Set) EntryText(m Match) (text string, line uint32) {
 		return "", 0
 	}
 	return e.String(), e.Line
+}
+
+// Note returns what [Builder.SetNote] was given; it must not be changed.
+func (s *Set) Note() []byte {
+	if s == nil {
+		return nil
+	}
+	return s.note
 }
 
 // Stats returns sizes of the whole Set.
@@ -180,7 +166,29 @@ func (s *Set) ListStats(i uint16) ListStats {
 	return s.stats[i]
 }
 
-func (s *Set) size() uint64 {
-	n := uint64(unsafe.Sizeof(*s)) + uint64(len(s.blob)) + uint64(s.names.bytes()) + uint64(len(s.rules))*uint64(unsafe.Sizeof(rule{}))
-	return n + s.addrs.size()
+// Close gives the memory of a Set back at once. It is only for a Set that nobody else can reach (one that was built to be saved,
+// say); afterwards it matches nothing. Any other Set is simply dropped: it goes when the last transaction that uses it has ended.
+func (s *Set) Close() {
+	if s == nil {
+		return
+	}
+	buckets, body := s.buckets, s.body
+	*s = Set{}
+	buckets.Free()
+	body.Free()
+}
+
+// addKey counts a key that has rules.
+func (s *Set) addKey(key []byte) {
+	if !isAddrKey(key) {
+		s.count.Names++
+		s.labels |= 1 << min(strings.Count(unsafe.String(&key[0], len(key)), ".")+1, maxLabels)
+		return
+	}
+	s.count.Addresses++
+	if p := prefixOf(key); p.Addr().Is4() {
+		s.len4.add(uint8(p.Bits()))
+	} else {
+		s.len6.add(uint8(p.Bits()))
+	}
 }

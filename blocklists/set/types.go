@@ -1,5 +1,5 @@
 // Package set holds the immutable snapshot of all lists and the types it speaks in. See package blocklists, which is the
-// front door. No I/O, no clock; safe for use by many goroutines.
+// front door. Its only I/O is to save a snapshot and to open it again, through package mapped. No clock; safe for use by many goroutines.
 package set
 
 import (
@@ -162,7 +162,8 @@ type Stats struct {
 	Names     int    // distinct names
 	Addresses int    // distinct addresses and prefixes
 	Rules     int    // entries over all lists, duplicates within a list removed
-	Bytes     uint64 // resident size of the snapshot
+	Bytes     uint64 // always resident: the whole snapshot, or without Mapped when it comes from a file
+	Mapped    uint64 // bytes of the file that is mapped; only what hits touch of it becomes resident, and that may be dropped
 }
 
 // ListStats describes what became of the entries of one list.

@@ -13,6 +13,7 @@ const (
 
 const (
 	whySansIO  = "protocol and judging code is sans-IO: bytes and values in, values out, so that tests and replay drive it"
+	whySetIO   = "a Set asks no network, and touches files only through blocklists/set/mapped, which saves and opens snapshots and no more"
 	whyConfig  = "only app sees config; each package has its own Config of parsed values"
 	whyApart   = "proxy and resolver never import each other; app passes the one to the other through a small interface"
 	whyNoJudge = "detectors find and never decide; names and lists are judged by policy alone"
@@ -52,6 +53,7 @@ func rooms() []Room {
 		{"internal/memory", 1},
 		{"blocklists", 1},
 		{"blocklists/set", 1},
+		{"blocklists/set/mapped", 1},
 		{"blocklists/format", 1},
 		{"blocklists/source", 1},
 		{"blocklists/lists", 1},
@@ -78,6 +80,7 @@ func rooms() []Room {
 func peers() []Edge {
 	return []Edge{
 		{"blocklists", "blocklists/set", "the front names the types that lie below it"},
+		{"blocklists/set", "blocklists/set/mapped", "a Set lies in mapped memory and files; the system calls for that stay in one package that knows nothing of lists"},
 		{"blocklists/format", "blocklists/set", "a format yields entries"},
 		{"blocklists/source", "blocklists/set", "a source yields a Set"},
 		{"blocklists/source", "blocklists/format", "a source hands its bytes to the parser of its format"},
@@ -107,6 +110,12 @@ func bans() []Edge {
 		{"resolver/...", "proxy/...", whyApart},
 		{"internal/detect/...", "blocklists/...", whyNoJudge},
 		{"internal/detect/...", "internal/memory", whyNoJudge},
+	}
+	for _, to := range []string{"net", "os", "net/http/httputil", "syscall"} {
+		out = append(out, Edge{"blocklists/set", to, whySetIO})
+	}
+	for _, to := range []string{"net", "net/http"} {
+		out = append(out, Edge{"blocklists/set/mapped", to, whySetIO})
 	}
 	for _, room := range rooms() {
 		out = append(out, everywhere(room.Pattern)...)
@@ -181,6 +190,6 @@ func fences() []Fence {
 		{"golang.org/x/net", above0, anywhere},
 		{"golang.org/x/sync", above0, anywhere},
 		{"golang.org/x/text", above0, anywhere},
-		{"golang.org/x/sys", []string{"proxy/listener", "resolver/listener", "internal/admin", "internal/app"}, "system calls belong to listeners and to the process"},
+		{"golang.org/x/sys", []string{"proxy/listener", "resolver/listener", "internal/admin", "internal/app", "blocklists/set/mapped"}, "system calls belong to listeners, to the process, and to the mapping of list snapshots"},
 	}
 }

@@ -1,0 +1,287 @@
+package set_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"weir/blocklists/set"
+	"weir/internal/hostname"
+)
+
+// small is a Set with a bit of everything.
+func small(tb testing.TB) *set.Set {
+	tb.Helper()
+	b := set.NewBuilder()
+	b.SetNote([]byte("note \x00\xff"))
+	for i, l := range []set.List{
+		{Name: "a", Class: set.ClassShared, Category: "c", Action: set.ActionAllow, Priority: -3, Groups: []string{"x", "y"}, GrantAllow: true, Source: "s", Updated: time.Unix(1e9, 5).UTC(), Hash: "h"},
+		{Name: "b"},
+	} {
+		n, err := b.AddList(l)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, e := range []set.Entry{
+			named("example.com", 1), named("a.example.com", 2, exact), named("b.example.com", 3, below, important),
+			named("ok.example.com", 4, exception), named("com", uint32(5+i)), prefix("192.0.2.0/24", 6), prefix("2001:db8::/32", 7), prefix("0.0.0.0/0", 8),
+		} {
+			if err := b.Add(n, e); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	return b.Build()
+}
+
+// everything says what a Set answers to a fixed choice of questions.
+func everything(s *set.Set) string {
+	var out strings.Builder
+	for _, n := range []string{"example.com", "a.example.com", "x.a.example.com", "b.example.com", "x.b.example.com", "ok.example.com", "com", "net", "x.net", "y.com"} {
+		fmt.Fprintln(&out, n, say(s, s.Lookup(hostname.MustParse(n), nil)))
+	}
+	for _, a := range []string{"192.0.2.1", "198.51.100.1", "2001:db8::1", "::1"} {
+		fmt.Fprintln(&out, a, say(s, s.LookupAddr(netip.MustParseAddr(a), nil)))
+	}
+	for i := range uint16(s.Lists()) {
+		fmt.Fprintln(&out, s.List(i), s.ListStats(i))
+	}
+	count := s.Stats()
+	count.Bytes, count.Mapped = 0, 0
+	fmt.Fprintf(&out, "%+v %q", count, s.Note())
+	return out.String()
+}
+
+func TestSaveOpen(t *testing.T) {
+	t.Parallel()
+	s := small(t)
+	want := everything(s)
+	path := filepath.Join(t.TempDir(), "lists.set")
+	for range 3 { // a Set from a file can be saved again, over itself
+		if err := s.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		again, err := set.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := everything(again); got != want {
+			t.Fatalf("got\n%s\nwant\n%s", got, want)
+		}
+		for i := range uint16(s.Lists()) {
+			if !reflect.DeepEqual(again.List(i), s.List(i)) {
+				t.Errorf("list: %+v, want %+v", again.List(i), s.List(i))
+			}
+		}
+		s = again
+	}
+	if err := os.Remove(path); err != nil { // what is open stays
+		t.Fatal(err)
+	}
+	if got := everything(s); got != want {
+		t.Errorf("removed: %s", got)
+	}
+	s.Close()
+	if got := s.Lookup(hostname.MustParse("example.com"), nil); got != nil || s.Stats() != (set.Stats{}) {
+		t.Errorf("closed: %v", got)
+	}
+	var none *set.Set
+	none.Close()
+	for _, s := range []*set.Set{nil, {}, set.NewBuilder().Build(), build(t, nil, nil)} {
+		if err := s.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := set.Open(path); err != nil || everything(again) != everything(s) {
+			t.Errorf("empty: %v", err)
+		}
+	}
+}
+
+// TestDamaged changes every byte of a snapshot, and cuts it everywhere: Open refuses each.
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "lists.set")
+	if err := small(t).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "damaged")
+	refused := func(what string, text []byte) {
+		write(t, path, text)
+		if s, err := set.Open(path); !errors.Is(err, set.ErrSnapshot) || s != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i := range whole {
+		text := bytes.Clone(whole)
+		text[i] ^= 1 << (i % 8)
+		refused(fmt.Sprint("byte ", i), text)
+		refused(fmt.Sprint("cut at ", i), whole[:i])
+	}
+	refused("longer", append(bytes.Clone(whole), 0))
+	refused("twice", append(bytes.Clone(whole), whole...))
+	if _, err := set.Open(dir); err == nil {
+		t.Error("a directory opens")
+	}
+	if _, err := set.Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func write(tb testing.TB, path string, text []byte) {
+	tb.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// FuzzOpen: whatever a file holds, Open fails or gives a Set that answers; a changed snapshot that opens answers as the whole one.
+func FuzzOpen(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "lists.set")
+	s := small(f)
+	if err := s.Save(path); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	want := everything(s)
+	f.Add(whole)
+	f.Add(whole[:300])
+	f.Add([]byte("weirset\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "lists.set")
+		write(t, path, text)
+		s, err := set.Open(path)
+		if err != nil {
+			return
+		}
+		if got := everything(s); got != want && bytes.Contains(text, whole[:64]) { // the seed of this process: made from whole
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		s.Close()
+	})
+}
+
+// FuzzSaved: what is opened answers as what was saved, and both as the naive reference.
+func FuzzSaved(f *testing.F) {
+	for i := range uint64(20) {
+		f.Add(i, i)
+	}
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		r := rand.New(rand.NewPCG(a, b))
+		lists := randomLists(r)
+		s := reopened(t, build(t, lists...))
+		defer s.Close()
+		for range 50 {
+			name := randomName(r)
+			if got, want := sorted(s, s.Lookup(name, nil)), (naive{lists}).lookup(name); got != want {
+				t.Fatalf("%v of %v:\n got %s\nwant %s", name, lists, got, want)
+			}
+		}
+	})
+}
+
+// TestForeignMatch: any number that is no rule of the Set is the zero Entry, and none is a panic.
+func TestForeignMatch(t *testing.T) {
+	t.Parallel()
+	s := small(t)
+	good := 0
+	for i := range uint32(4000) {
+		for _, m := range []set.Match{{Entry: i}, {Entry: i | 1<<31}, {Entry: ^i}} {
+			if e := s.Entry(m); e.Line != 0 {
+				good++
+			}
+		}
+	}
+	if want := s.Stats().Rules; good != want {
+		t.Errorf("%d entries, want %d", good, want)
+	}
+}
+
+// TestLarge: with enough names that buckets overflow, every name is found and no other.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	names := generated(50_000)
+	s := reopened(t, compiled(t, names))
+	dst := make([]set.Match, 0, 4)
+	for i, n := range names {
+		dst = s.Lookup(n, dst[:0])
+		if len(dst) != 1 {
+			t.Fatalf("%v: %v", n, dst)
+		}
+		if e := s.Entry(dst[0]); e.Name != n || e.Line != uint32(i+1) {
+			t.Fatalf("%v: %+v", n, e)
+		}
+	}
+	misses, _ := questions(names)
+	for _, n := range misses[:50_000] {
+		if dst = s.Lookup(n, dst[:0]); len(dst) != 0 {
+			t.Fatalf("%v: %v", n, dst)
+		}
+	}
+}
+
+// TestSwapUnderLoad: readers ask without pause while Sets are built, saved, opened, swapped and dropped, and the collector gives
+// the old ones back; nobody sees half a list or memory that is gone.
+func TestSwapUnderLoad(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lists.set")
+	next := func(i int) *set.Set {
+		var entries []set.Entry
+		for j := range 200 {
+			entries = append(entries, named(fmt.Sprintf("n%d.example", j), uint32(i+1)))
+		}
+		built := build(t, entries)
+		defer built.Close()
+		if err := built.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		s, err := set.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	var current atomic.Pointer[set.Set]
+	current.Store(next(0))
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			var dst []set.Match
+			for j := 0; !stop.Load(); j++ {
+				s := current.Load()
+				dst = s.Lookup(hostname.MustParse(fmt.Sprintf("x.n%d.example", j%200)), dst[:0])
+				first := s.Entry(dst[0])
+				dst = s.Lookup(hostname.MustParse(fmt.Sprintf("n%d.example", (j+1)%200)), dst[:0])
+				if second := s.Entry(dst[0]); len(dst) != 1 || first.Line == 0 || first.Line != second.Line {
+					t.Errorf("half a list: %+v, %+v", first, second)
+					return
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		current.Store(next(i + 1))
+		runtime.GC()
+	}
+	stop.Store(true)
+	wg.Wait()
+}
