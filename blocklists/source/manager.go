@@ -41,7 +41,8 @@ type item struct {
 
 	// guarded by Manager.mu
 	meta     meta
-	direct   bool // the file at src.Path is read itself: it is good and no copy could be made
+	direct   bool     // the file at src.Path is read itself: it is good and no copy could be made
+	origin   identity // of the file at src.Path when it was read
 	err      error
 	failures int
 	next     time.Time
@@ -50,10 +51,12 @@ type item struct {
 
 // parsed is what the compiled text of an item held.
 type parsed struct {
-	ok    bool
-	sum   format.Summary
-	diags []format.Diagnostic
-	stats set.ListStats
+	ok     bool
+	sum    format.Summary
+	diags  []format.Diagnostic
+	stats  set.ListStats
+	digest string   // of the text
+	text   identity // of the file that held it
 }
 
 // New checks the configuration and makes a Manager; nothing is read yet. The error names every invalid source.
@@ -82,7 +85,8 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Load reads all files anew and compiles everything that is on disk; it never waits for the network. The Set is always usable;
+// Load reads all files that have changed and compiles everything that is on disk, or takes the Set that was compiled from just
+// that before (it is saved in Dir, and made by every program that is not ReadOnly); it never waits for the network. The Set is always usable;
 // the error joins what went wrong with files and copies (not: lists that were never downloaded), which Status tells too.
 func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 	m.work.Lock()
@@ -91,16 +95,23 @@ func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 		m.store.sweep()
 	}
 	var errs []error
-	for _, it := range m.items {
+	snap := m.openSnapshot()
+	for i, it := range m.items {
 		switch {
 		case it.src.Path != "":
+			if m.takeFile(snap, i) {
+				continue
+			}
 			if _, err := m.readFile(ctx, it); err != nil {
 				m.failed(it, err)
 				errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
 			}
 		case it.src.URL != "":
-			m.adopt(it)
+			m.adopt(snap, i)
 		}
+	}
+	if s, ok := m.take(snap); ok {
+		return s, errors.Join(errs...)
 	}
 	s, err := m.compile(ctx)
 	if err != nil {
@@ -111,7 +122,8 @@ func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 
 // adopt takes over what the disk knows of a remote list, and plans its next refresh: at once when there is no copy, or not the
 // one that the metadata speaks of.
-func (m *Manager) adopt(it *item) {
+func (m *Manager) adopt(snap *snapshot, i int) {
+	it := m.items[i]
 	m.mu.Lock()
 	known := it.meta.Hash != ""
 	m.mu.Unlock()
@@ -119,7 +131,7 @@ func (m *Manager) adopt(it *item) {
 		return
 	}
 	found := m.store.readMeta(it.base)
-	digest, err := hashFile(m.store.textPath(it.base))
+	digest, err := m.copyDigest(snap, i)
 	if err != nil {
 		found = meta{}
 	} else if digest != found.Hash {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"weir/blocklists/format"
-	"weir/blocklists/set"
 )
 
 // refresh brings one item up to date and plans its next refresh. changed says that there is something new to compile.
@@ -180,13 +178,27 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 	if it.meta.Hash == "" && m.store.dir != "" {
 		it.meta = m.store.readMeta(it.base)
 	}
-	it.direct = false
+	it.direct, it.origin = false, identity{}
 	m.mu.Unlock()
 	f, err := openRegular(it.src.Path)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // read only
+	origin := identity{}
+	if info, err := f.Stat(); err == nil { // before it is read
+		origin = originOf(info)
+	}
+	if changed, err = m.takeOver(it, f); err == nil {
+		m.mu.Lock()
+		it.origin = origin
+		m.mu.Unlock()
+	}
+	return changed, err
+}
+
+// takeOver reads a local file into its copy, or judges it where it lies.
+func (m *Manager) takeOver(it *item, f *os.File) (changed bool, err error) {
 	now := time.Now()
 	if !m.readOnly {
 		d, draftErr := m.store.draft(it.base, f, it.src.MaxBytes)
@@ -236,101 +248,4 @@ func (m *Manager) readDirect(it *item, f io.Reader, now time.Time) error {
 	it.meta = meta{Name: it.src.List.Name, Hash: digest, Entries: sum.Entries(), Fetched: now, Checked: now}
 	it.err, it.failures, it.direct = nil, 0, true
 	return nil
-}
-
-// compile makes a Set of every text in force. The caller holds work.
-func (m *Manager) compile(ctx context.Context) (*set.Set, error) {
-	b := set.NewBuilder()
-	all := make([]parsed, len(m.items))
-	var errs []error
-	for i, it := range m.items {
-		if err := ctx.Err(); err != nil {
-			return m.Set(), fmt.Errorf("compile lists: %w", err)
-		}
-		p, err := m.add(b, it)
-		all[i] = p
-		if err != nil && !errors.Is(err, ErrNoCopy) {
-			m.failed(it, err)
-			errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
-		}
-	}
-	s := b.Build()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.current = s
-	for i, it := range m.items {
-		it.parsed = all[i]
-		it.parsed.stats = s.ListStats(uint16(i))
-	}
-	return s, errors.Join(errs...)
-}
-
-// add parses the text of one item into b. What breaks halfway leaves nothing behind.
-func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
-	m.mu.Lock()
-	list := it.src.List
-	list.Updated, list.Hash = it.meta.Checked, it.meta.Hash
-	m.mu.Unlock()
-	n, err := b.AddList(list)
-	if err != nil {
-		return parsed{}, fmt.Errorf("compile: %w", err)
-	}
-	r, err := m.open(it)
-	if err != nil {
-		return parsed{}, err
-	}
-	defer func() { _ = r.Close() }() // read only
-	p := parsed{ok: true}
-	var addErr error
-	p.sum, err = format.ParseLimited(r, it.src.Format, format.Limits{Bytes: it.src.MaxBytes},
-		func(e format.Entry) {
-			if addErr == nil {
-				addErr = b.Add(n, e)
-			}
-		},
-		func(d format.Diagnostic) {
-			if len(p.diags) < maxDiagnostics {
-				d.File = it.src.shown()
-				p.diags = append(p.diags, d)
-			}
-		})
-	if err = errors.Join(err, addErr); err != nil {
-		b.Drop(n)
-		return parsed{diags: p.diags}, fmt.Errorf("compile: %w", err)
-	}
-	return p, nil
-}
-
-// open returns the text in force.
-func (m *Manager) open(it *item) (io.ReadCloser, error) {
-	m.mu.Lock()
-	direct := it.direct
-	m.mu.Unlock()
-	switch {
-	case it.src.Text != "":
-		return io.NopCloser(strings.NewReader(it.src.Text)), nil
-	case direct:
-		return openRegular(it.src.Path)
-	case m.store.dir == "":
-		return nil, ErrNoCopy
-	}
-	return m.openCopy(it)
-}
-
-// openCopy opens the last good copy; one that is not the pinned text is none.
-func (m *Manager) openCopy(it *item) (io.ReadCloser, error) {
-	path := m.store.textPath(it.base)
-	if it.src.SHA256 != "" {
-		if h, err := hashFile(path); err == nil && !strings.EqualFold(h, it.src.SHA256) {
-			return nil, fmt.Errorf("%w: the copy on disk", ErrDigest)
-		}
-	}
-	f, err := openRegular(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNoCopy
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read copy: %w", err)
-	}
-	return f, nil
 }
