@@ -127,6 +127,8 @@ func BenchmarkLookup(b *testing.B) {
 			}
 			b.Run("gomap/miss", func(b *testing.B) { askMap(b, plain, misses) })
 			b.Run("gomap/hit", func(b *testing.B) { askMap(b, plain, hits) })
+			b.Run("linear/miss", func(b *testing.B) { askLinear(b, names, misses) })
+			b.Run("memory/load", func(b *testing.B) { loadRandom(b, int(again.Stats().Bytes)) })
 		})
 	}
 }
@@ -189,39 +191,34 @@ func askMap(b *testing.B, plain map[string]uint32, of []hostname.Name) {
 	runtime.KeepAlive(found)
 }
 
-func BenchmarkBuild(b *testing.B) {
-	for _, n := range sizes(b) {
-		names := generated(n)
-		b.Run(fmt.Sprint("names=", n), func(b *testing.B) {
-			b.ReportAllocs()
-			processorTime(b, func() {
-				for b.Loop() {
-					compiled(b, names).Close()
+// askLinear compares with every entry.
+func askLinear(b *testing.B, names, of []hostname.Name) {
+	found := 0
+	processorTime(b, func() {
+		for i := 0; b.Loop(); i++ {
+			for _, n := range names {
+				if of[i&(len(of)-1)].Within(n) {
+					found++
 				}
-			})
-		})
-	}
+			}
+		}
+	})
+	runtime.KeepAlive(found)
 }
 
-// BenchmarkOpen is the time to the first answer of a saved snapshot.
-func BenchmarkOpen(b *testing.B) {
-	for _, n := range sizes(b) {
-		names := generated(n)
-		path := filepath.Join(b.TempDir(), "lists.set")
-		if err := compiled(b, names).Save(path); err != nil {
-			b.Fatal(err)
-		}
-		b.Run(fmt.Sprint("names=", n), func(b *testing.B) {
-			for b.Loop() {
-				s, err := set.Open(path)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if len(s.Lookup(names[n/2], nil)) != 1 {
-					b.Fatal("not found")
-				}
-				s.Close()
-			}
-		})
+// loadRandom is what the machine takes, in this very run, for one load from anywhere in as much memory as the index has, when
+// the next load depends on it: no look-up that leaves the caches once can be faster, none that follows a reference faster than twice.
+func loadRandom(b *testing.B, size int) {
+	at := make([]uint32, size/4)
+	order := rand.Perm(len(at) / 16)
+	for i, line := range order {
+		at[16*line] = uint32(16 * order[(i+1)%len(order)])
 	}
+	next := uint32(0)
+	processorTime(b, func() {
+		for b.Loop() {
+			next = at[next]
+		}
+	})
+	runtime.KeepAlive(next)
 }
