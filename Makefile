@@ -26,7 +26,7 @@ TOOL      := go tool -modfile=internal/tools/go.mod
 DEBIAN_ROOT := $(shell [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && echo yes)
 TESTSUM   := bin/testsum $(if $(DEBIAN_ROOT),-no-skips)
 
-.PHONY: help build test setup check race fuzz fuzz-smoke bench cover image image-test generate generate-check clean
+.PHONY: help build test setup check race fuzz fuzz-smoke bench bench-lists cover image image-test generate generate-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -69,6 +69,9 @@ bench: ## all benchmarks, BENCHCOUNT times, as a benchstat table
 	@mkdir -p bin
 	go test -run '^$$' -bench . -benchmem -count $(BENCHCOUNT) ./... | tee bin/bench.txt
 	$(TOOL) benchstat bin/bench.txt
+
+bench-lists: ## lists: look-up, memory, start, compile and collection with 1 and 5 million names, beside Go's map
+	WEIR_BENCH_NAMES=1000000,5000000 go test -run '^$$' -bench 'Lookup|Build|Open|Compile|GC' -benchmem -timeout 30m ./blocklists/set
 
 cover: ## statement coverage per function, bin/cover.out
 	@mkdir -p bin

@@ -28,7 +28,8 @@ func keep(t *testing.T) kept {
 	k.age(t, k.path)
 	o := &origin{text: "f.example\n", etag: `"1"`}
 	k.cfg = source.Config{Dir: k.dir, Client: &http.Client{Transport: o}, Sources: []source.Source{
-		{List: set.List{Name: "mine"}, Path: k.path, Format: format.Domains}, remote("far"),
+		{List: set.List{Name: "mine"}, Path: k.path, Format: format.Domains},
+		remote("far"),
 		{List: set.List{Name: "inner"}, Text: "||c.example^\n@@||d.example^\n"},
 	}}
 	m := manager(t, k.cfg)
