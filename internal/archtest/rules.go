@@ -79,6 +79,7 @@ func peers() []Edge {
 	return []Edge{
 		{"blocklists", "blocklists/set", "the front names the types that lie below it"},
 		{"blocklists/format", "blocklists/set", "a format yields entries"},
+		{"blocklists/format", "internal/decode", "a list may come compressed: the decoder with caps undoes that"},
 		{"blocklists/source", "blocklists/set", "a source yields a Set"},
 		{"blocklists/source", "blocklists/format", "a source hands its bytes to the parser of its format"},
 		{"blocklists/lists", "blocklists/source", "the built-in lists are sources"},
