@@ -93,6 +93,9 @@ func isRule(f Format, line string) bool {
 		return strings.HasPrefix(line, "local-")
 	case Bind:
 		return zoneStatement(line)
+	case RPZ: // prose has single letters that look like types
+		upper := strings.ToUpper(line)
+		return line[0] == '$' || strings.Contains(upper, "CNAME ") || strings.Contains(upper, "SOA ")
 	}
 	return true
 }
@@ -261,7 +264,7 @@ func zoneFile(line string, words []string) bool {
 	switch {
 	case words[0] == "$TTL", words[0] == "$ORIGIN":
 		return true
-	case strings.ContainsAny(words[0], `"'=:/`), line[0] == '|':
+	case strings.ContainsAny(words[0], `"'=:/`), line[0] == '|', isAddress(words[0]):
 		return false
 	}
 	for _, from := range [...]int{0, 1} { // the owner may be inherited

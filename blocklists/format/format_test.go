@@ -97,6 +97,8 @@ func TestDetect(t *testing.T) {
 		{"unbound: settings alone", "server:\nnum-threads: 2\n", format.Auto, format.ErrUnknown},
 		{"rpz", "; t\n$TTL 30\n@ IN SOA a. b. 1 2 3 4 5\na.example CNAME .\n", format.RPZ, nil},
 		{"rpz: SOA over lines", "$TTL 2h\n@ SOA a. b. (\n1\n2\n3\n4 )\nx 300 IN CNAME .\n*.x CNAME .\ny A 192.0.2.1\nz.rpz-ip CNAME .\nw CNAME .\n", format.RPZ, nil},
+		{"prose with letters", "What a day\nSuch a sight\nNot a list\n", format.Auto, format.ErrUnknown},
+		{"hosts with letters", "0.0.0.0 a b\n0.0.0.0 ns x\n", format.Hosts, nil},
 		{"bind", "// t\nzone \"a.example\" {\n  type master;\n  file \"null\";\n};\n", format.Bind, nil},
 		{"bind: one a line", "zone \"a.example\" { type master; file \"n\"; };\n", format.Bind, nil},
 		{"statements of another language", "a = 1;\nb = 2;\n}\n};\n", format.Auto, format.ErrUnknown},
