@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -27,6 +28,9 @@ func cutComment(line string) (rest string, found bool) {
 // target reads one word as a name or an address. Names come back as they are covered by a rule about the name alone; see
 // [broad] for rules that cover what is below.
 func target(word string) (hostname.Name, netip.Prefix, Reason) {
+	if !utf8.ValidString(word) { // garbage by the megabyte must not reach IDNA
+		return hostname.Name{}, netip.Prefix{}, ReasonName
+	}
 	if n, err := hostname.Parse(word); err == nil {
 		return n, netip.Prefix{}, ""
 	}

@@ -118,11 +118,7 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 		if addErr == nil {
 			addErr = errors.Join(own.Add(0, e), all.Add(n, e))
 		}
-	}, func(d format.Diagnostic) {
-		if d.File = file; o.Diagnostic != nil {
-			o.Diagnostic(d)
-		}
-	})
+	}, o.diagnosticsOf(file))
 	r.Format = sum.Format.String()
 	if err = errors.Join(err, addErr); err != nil {
 		all.Drop(n)
@@ -138,6 +134,17 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 	}
 	r.measure(s, time.Since(started))
 	return r, nil
+}
+
+// diagnosticsOf puts the name of the file in.
+func (o ListTest) diagnosticsOf(file string) func(format.Diagnostic) {
+	if o.Diagnostic == nil {
+		return nil
+	}
+	return func(d format.Diagnostic) {
+		d.File = file
+		o.Diagnostic(d)
+	}
 }
 
 // ListVerdict says whether lists block a name or an address, and which entry decides: the most specific that blocks, or the
