@@ -246,7 +246,7 @@ func FuzzRPZZone(f *testing.F) {
 		if strings.ContainsAny(text, "\\\"\r\v\f\x00/") || strings.Contains(text, "$GEN") || len(text) > 500 {
 			return // spelled otherwise by the library, or read otherwise on purpose
 		}
-		for _, f := range strings.Fields(strings.ToLower(text)) {
+		for f := range strings.FieldsSeq(strings.ToLower(text)) {
 			if strings.Trim(f, "smhdw0123456789") == "" && strings.IndexByte("smhdw", f[0]) >= 0 {
 				return // a unit without a number is a TTL for the library, no record type for anybody
 			}
