@@ -75,7 +75,7 @@ func covers(t *testing.T, s *blocklists.Set, word string) bool {
 func naiveWords(f format.Format, line string) []string {
 	line, _, _ = strings.Cut(line, "#")
 	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '!' {
+	if line == "" || line[0] == '!' || line[0] == ';' || line[0] == ':' {
 		return nil
 	}
 	words := strings.Fields(line)
@@ -84,6 +84,24 @@ func naiveWords(f format.Format, line string) []string {
 		return words[1:]
 	case format.Wildcard:
 		return []string{strings.TrimPrefix(words[0], "*.")}
+	case format.Dnsmasq:
+		return strings.Split(line, "/")[1:2]
+	case format.Unbound, format.Bind:
+		return quotedWord(line)
+	case format.RPZ:
+		if len(words) != 3 || words[1] != "CNAME" {
+			return nil
+		}
+	case format.TPL:
+		if words[0] != "-d" {
+			return nil
+		}
+		return words[1:]
+	case format.JSON:
+		if name := quotedWord(line); strings.HasPrefix(line, `"`) && strings.Contains(name[0], ".") && !strings.ContainsAny(line, ":/") {
+			return name // an element; keys, prefixes and what is no name aside
+		}
+		return nil
 	case format.Adblock:
 		if !strings.HasPrefix(line, "||") || !strings.HasSuffix(line, "^") || strings.ContainsAny(line, "*/:") {
 			return nil // only the plainest rules
@@ -91,6 +109,16 @@ func naiveWords(f format.Format, line string) []string {
 		return []string{strings.TrimSuffix(line[2:], "^")}
 	}
 	return words[:1]
+}
+
+// quotedWord is what stands in the first quotes.
+func quotedWord(line string) []string {
+	_, rest, ok := strings.Cut(line, `"`)
+	word, _, closed := strings.Cut(rest, `"`)
+	if !ok || !closed {
+		return nil
+	}
+	return []string{strings.TrimPrefix(word, ".")}
 }
 
 // TestRealLists: every list is recognised, and every word of every line is either in force or reported with its line.
@@ -127,6 +155,19 @@ func TestRealLists(t *testing.T) {
 		{"doh-dibdot/doh-domains.txt", format.Domains, 1370, 6},
 		{"doh-dibdot/doh-ipv4.txt", format.Addresses, 1970, 0},
 		{"doh-dibdot/doh-ipv6.txt", format.Addresses, 1335, 0},
+		{"urlhaus-2022/urlhaus-filter-dnsmasq.conf", format.Dnsmasq, 6090, 6},
+		{"urlhaus-2022/urlhaus-filter-unbound.conf", format.Unbound, 6090, 6},
+		{"urlhaus-2022/urlhaus-filter-bind.conf", format.Bind, 6090, 6},
+		{"urlhaus-2022/urlhaus-filter-rpz.conf", format.RPZ, 6090, 6},
+		{"urlhaus-2022/urlhaus-filter-online.tpl", format.TPL, 1240, 1},
+		{"hagezi-2022/dnsmasq/fake.txt", format.Dnsmasq, 7355, 0},
+		{"hagezi-2022/unbound/fake.blacklist.conf", format.Unbound, 7355, 1},
+		{"hagezi-2022/3p/ublock.dnsmasq.txt", format.Dnsmasq, 1300, 5},
+		{"hagezi-2022/3p/ublock.unbound.conf", format.Unbound, 1300, 5},
+		{"misp-warninglists/lists/tranco10k/list.json", format.JSON, 9990, 10},
+		{"misp-warninglists/lists/sinkholes/list.json", format.JSON, 100, 2},
+		{"doh-dibdot/doh-domains.json", format.JSON, 1370, 6},
+		{"doh-dibdot/doh-ipv4.json", format.JSON, 1970, 0},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			t.Parallel()
@@ -202,9 +243,8 @@ func agree(t *testing.T, names []string, sets []loaded, word string) {
 func TestNotOurs(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"hagezi-2022/dnsmasq/fake.txt", "hagezi-2022/unbound/fake.blacklist.conf", "urlhaus-2022/urlhaus-filter-bind.conf",
-		"urlhaus-2022/urlhaus-filter-rpz.conf", "urlhaus-2022/urlhaus-filter-online.tpl",
-		"urlhaus-2022/urlhaus-filter-suricata-online.rules", "misp-warninglists/lists/tranco10k/list.json",
+		"urlhaus-2022/urlhaus-filter-suricata-online.rules", "urlhaus-2022/urlhaus-filter-snort2-online.rules",
+		"urlhaus-2022/urlhaus-filter-snort3-online.rules", "urlhaus-2022/LICENSE.md",
 	} {
 		f, err := os.Open(realFile(t, name))
 		if err != nil {

@@ -1,6 +1,6 @@
-// Package format reads the text of block lists: hosts files, plain domains, wildcards, adblock DNS rules and addresses. A line
-// that cannot be applied in full is skipped, counted by reason and reported; it is never applied in part, and never costs
-// another line. No I/O but the reader it is given.
+// Package format reads the text of block lists of every kind that people publish. A line that cannot be applied in full is
+// skipped, counted by reason and reported; it is never applied in part, and never costs another line. No I/O but the reader it
+// is given.
 //
 // What a line covers:
 //
@@ -13,9 +13,26 @@
 //	           ||*.x^  .x^     only what is below x
 //	           x               as in domains; "0.0.0.0 x" as in hosts
 //	addresses  a  a/n          the address, the prefix
+//	dnsmasq    address=/x/ address=/x/#  address=/x/0.0.0.0  server=/x/  local=/x/   x and everything below
+//	           server=/x/#     an exception: asked upstream whatever a wider line says
+//	unbound    local-zone: x always_nxdomain (and its kin)   x and everything below
+//	           local-zone: x transparent (and its kin)       an exception
+//	           local-data: "x A 0.0.0.0"                     x alone
+//	bind       zone "x" { type master; ... };                x and everything below (named.conf)
+//	rpz        x CNAME .       x alone; NODATA, DROP and addresses that lead nowhere too (draft-vixie-dnsop-dns-rpz-00)
+//	           *.x CNAME .     only what is below x
+//	           n.d.c.b.a.rpz-ip  the prefix a.b.c.d/n          CNAME rpz-passthru. an exception
+//	dnscrypt-names      x *.x =x  as in domains and wildcard
+//	dnscrypt-addresses  a a.b.*   the address, the prefix a.b.0.0/16
+//	tpl        -d x            x and everything below      +d x an exception (Internet Explorer tracking protection list)
+//	csv, json  a column        as in domains or urls
+//	urls       http://x/       x alone; what has a path, a query or a port of its own waits for URL entries
 //
 // A name that is an IPv4 address in any spelling that a URL parser accepts becomes an address entry. An entry that would cover
-// a whole public suffix of the ICANN section ("com", "co.uk"), or a lone label, is refused.
+// a whole public suffix of the ICANN section ("com", "co.uk"), or a lone label, is refused. What points a name at a real
+// address or another name is never applied: it is counted as a rewrite.
+//
+// A list may come compressed by gzip or zstd; its first octets say so.
 package format
 
 import (
@@ -33,15 +50,29 @@ type Format uint8
 
 // The formats.
 const (
-	Auto      Format = iota // decided from the first lines
-	Hosts                   // address and names per line
-	Domains                 // one name per line
-	Wildcard                // one *.name per line
-	Adblock                 // adblock and AdGuard DNS rules
-	Addresses               // addresses and prefixes
+	Auto              Format = iota // decided from the first lines
+	Hosts                           // address and names per line
+	Domains                         // one name per line
+	Wildcard                        // one *.name per line
+	Adblock                         // adblock and AdGuard DNS rules
+	Addresses                       // addresses and prefixes
+	Dnsmasq                         // dnsmasq.conf: address=, server=, local=
+	Unbound                         // unbound.conf: local-zone, local-data
+	Bind                            // named.conf: zone statements
+	RPZ                             // response policy zone, as a zone file (RFC 1035 section 5)
+	DNSCryptNames                   // dnscrypt-proxy blocked-names
+	DNSCryptAddresses               // dnscrypt-proxy blocked-ips
+	TPL                             // Internet Explorer tracking protection list
+	CSV                             // one column of a table
+	JSON                            // one member of objects, or an array of texts; MISP warning lists
+	URLs                            // one URL per line, as URLhaus publishes them
+	Fingerprints                    // JA3 and JA4: recognised, and every line counted as [ReasonFingerprint]: not ours yet
 )
 
-var formatNames = [...]string{"auto", "hosts", "domains", "wildcard", "adblock", "addresses"}
+var formatNames = [...]string{
+	"auto", "hosts", "domains", "wildcard", "adblock", "addresses", "dnsmasq", "unbound", "bind", "rpz", "dnscrypt-names",
+	"dnscrypt-addresses", "tpl", "csv", "json", "urls", "fingerprints",
+}
 
 // String returns the word used in configuration.
 func (f Format) String() string {
@@ -75,13 +106,27 @@ const (
 	ReasonTooBroad     Reason = "too-broad"       // a prefix wider than [MinBits4] or [MinBits6]
 	ReasonPublicSuffix Reason = "public-suffix"   // would cover a whole registry
 	ReasonLocal        Reason = "local-name"      // localhost and its kin in hosts files
-	ReasonRewrite      Reason = "rewrite"         // a hosts line that points a name at a real address
+	ReasonRewrite      Reason = "rewrite"         // points a name at a real address, another name or another server
 	ReasonTrailing     Reason = "trailing-text"   // more than one word where one belongs
 	ReasonCosmetic     Reason = "cosmetic"        // hides page elements: not ours
 	ReasonPath         Reason = "url"             // needs scheme, port, path or query
 	ReasonRegex        Reason = "regex"           // a regular expression
 	ReasonPattern      Reason = "pattern"         // a wildcard or an open end that names cannot express
 	ReasonModifier     Reason = "modifier"        // a modifier that we do not apply in full
+	ReasonSyntax       Reason = "syntax"          // does not follow the grammar of its format
+	ReasonSetting      Reason = "setting"         // a setting of the program whose configuration this is: no rule
+	ReasonInclude      Reason = "include"         // names another file, which is not read
+	ReasonView         Reason = "view"            // a rule for some clients only
+	ReasonZoneType     Reason = "zone-type"       // a zone that neither blocks nor lets through
+	ReasonSchedule     Reason = "schedule"        // a rule for some hours only
+	ReasonOutOfZone    Reason = "out-of-zone"     // an owner name that does not lie in its zone
+	ReasonRecord       Reason = "record-type"     // a record that is no RPZ rule
+	ReasonClientIP     Reason = "rpz-client-ip"   // RPZ trigger: who asks
+	ReasonNSDName      Reason = "rpz-nsdname"     // RPZ trigger: name of a server of the zone
+	ReasonNSIP         Reason = "rpz-nsip"        // RPZ trigger: address of a server of the zone
+	ReasonTCPOnly      Reason = "tcp-only"        // RPZ action: ask again over TCP
+	ReasonURLPath      Reason = "url-path"        // a URL with a path, a query or a port of its own
+	ReasonFingerprint  Reason = "fingerprint"     // JA3 or JA4: not matched yet
 )
 
 // Diagnostic reports one skipped line, or one name of it.
@@ -104,6 +149,7 @@ type Summary struct {
 	Bytes      int64
 	Names      int // entries emitted that carry a name
 	Addresses  int // entries emitted that carry an address
+	URLs       int // entries emitted that carry a URL with a path: none until the Set can hold them, see [ReasonURLPath]
 	Exceptions int // how many of both are exceptions
 	Cancels    int // how many of both are badfilter rules
 	Skipped    map[Reason]int
@@ -139,7 +185,18 @@ var (
 	ErrLimit    = errors.New("list exceeds a limit")
 	ErrNotAList = errors.New("not a list: looks like a web page")
 	ErrUnknown  = errors.New("list format not recognised")
+	ErrColumn   = errors.New("no column to read names from")
+	ErrSyntax   = errors.New("list is broken")
 )
+
+// Options say how to read a list. The zero Options detect the format and use the default limits.
+type Options struct {
+	Format Format
+	// Column is the column of a CSV list (its name in the header, or its number from 1 when there is no header), or the key
+	// of a JSON list, without regard to case. "" takes the first that has a usual name: url, domain, host, ip and the like.
+	Column string
+	Limits Limits
+}
 
 func (l Limits) withDefaults() Limits {
 	if l.Bytes == 0 {

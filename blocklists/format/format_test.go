@@ -91,9 +91,30 @@ func TestDetect(t *testing.T) {
 	}{
 		{"html", "\n <!DOCTYPE html><html>", format.Auto, format.ErrNotAList},
 		{"xml", "<?xml version='1.0'?>", format.Auto, format.ErrNotAList},
-		{"dnsmasq", "# t\naddress=/a.example/#\naddress=/b.example/0.0.0.0\n", format.Auto, format.ErrUnknown},
-		{"unbound", "server:\nlocal-zone: \"a.example.\" always_null\n", format.Auto, format.ErrUnknown},
-		{"rpz", "; t\n$TTL 30\n@ IN SOA a. b. 1 2 3 4 5\na.example CNAME .\n", format.Auto, format.ErrUnknown},
+		{"dnsmasq", "# t\naddress=/a.example/#\naddress=/b.example/0.0.0.0\n", format.Dnsmasq, nil},
+		{"dnsmasq: server and local", "server=/a.example/\nlocal=/b.example/\n", format.Dnsmasq, nil},
+		{"unbound", "server:\nlocal-zone: \"a.example.\" always_null\n", format.Unbound, nil},
+		{"unbound: settings alone", "server:\nnum-threads: 2\n", format.Auto, format.ErrUnknown},
+		{"rpz", "; t\n$TTL 30\n@ IN SOA a. b. 1 2 3 4 5\na.example CNAME .\n", format.RPZ, nil},
+		{"rpz: SOA over lines", "$TTL 2h\n@ SOA a. b. (\n1\n2\n3\n4 )\nx 300 IN CNAME .\n*.x CNAME .\ny A 192.0.2.1\nz.rpz-ip CNAME .\nw CNAME .\n", format.RPZ, nil},
+		{"prose with letters", "What a day\nSuch a sight\nNot a list\n", format.Auto, format.ErrUnknown},
+		{"hosts with letters", "0.0.0.0 a b\n0.0.0.0 ns x\n", format.Hosts, nil},
+		{"bind", "// t\nzone \"a.example\" {\n  type master;\n  file \"null\";\n};\n", format.Bind, nil},
+		{"bind: one a line", "zone \"a.example\" { type master; file \"n\"; };\n", format.Bind, nil},
+		{"statements of another language", "a = 1;\nb = 2;\n}\n};\n", format.Auto, format.ErrUnknown},
+		{"tpl", "msFilterList\n: Expires=1\n-d a.example\n-d b.example\n", format.TPL, nil},
+		{"dnscrypt names", "a.example\nb.example @work\n", format.DNSCryptNames, nil},
+		{"dnscrypt addresses", "10.0.0.1\n10.1.*\nfe80:*\n", format.DNSCryptAddresses, nil},
+		{"json: array", " [\n\"a.example\"]", format.JSON, nil},
+		{"json: object", "{\"list\":[]}", format.JSON, nil},
+		{"csv", "id,domain\n1,a.example\n", format.CSV, nil},
+		{"csv: header in a comment", "# id,dateadded,url\n\"1\",\"2022-01-01\",\"http://a.example/\"\n", format.CSV, nil},
+		{"csv: no column that we know", "id,x\n1,a.example\n", format.Auto, format.ErrUnknown},
+		{"prose with commas", "Lorem ipsum, dolor sit\namet, consetetur, elitr\n", format.Auto, format.ErrUnknown},
+		{"urls", "# t\nhttp://a.example/x\nhttps://b.example/\n", format.URLs, nil},
+		{"urls with hashes", "http://a.example/x##y\nhttps://b.example/\n", format.URLs, nil},
+		{"ja3", "61d50e7771aee7f2f4b89a7200b4d45e,\"AcroCEF\"\n", format.Fingerprints, nil},
+		{"ja4", "t13d1516h2_8daaf6152771_b186095e22b6\n", format.Fingerprints, nil},
 		{"rules", "alert http any any -> any any (msg:\"x\"; sid:1;)\n", format.Auto, format.ErrUnknown},
 		{"adblock header", "[Adblock Plus 2.0]\na.example\n", format.Adblock, nil},
 		{"addresses", "192.0.2.1\n192.0.2.0/24\n", format.Addresses, nil},
@@ -141,7 +162,7 @@ func TestDiagnostic(t *testing.T) {
 
 func TestParseFormat(t *testing.T) {
 	t.Parallel()
-	for f := format.Auto; f <= format.Addresses; f++ {
+	for f := format.Auto; f <= format.Fingerprints; f++ {
 		if got, err := format.ParseFormat(f.String()); got != f || err != nil {
 			t.Errorf("%v: %v, %v", f, got, err)
 		}
@@ -161,12 +182,12 @@ func FuzzParse(f *testing.F) {
 		"0.0.0.0 a.example b.example", "||a.example^$important\n@@||b.example^", "*.a.example\r\n=b.example",
 		"192.0.2.0/24\n::1", "\xef\xbb\xbfbücher.example", "a##b\n/x/$y", "|c.example^\n||*.d.example^$badfilter", "::ffff:1.2.3.4/120",
 	} {
-		for k := range uint8(6) {
+		for k := range uint8(format.Fingerprints + 1) {
 			f.Add(s, k)
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string, kind uint8) {
-		as := format.Format(kind % 6)
+		as := format.Format(kind % uint8(format.Fingerprints+1))
 		var whole, bytewise []format.Entry
 		_, err := format.Parse(strings.NewReader(text), as, func(e format.Entry) { whole = append(whole, e) }, func(format.Diagnostic) {})
 		_, again := format.Parse(iotest.OneByteReader(strings.NewReader(text)), as, func(e format.Entry) { bytewise = append(bytewise, e) }, nil)

@@ -1,8 +1,10 @@
 package format
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -26,6 +28,9 @@ func cutComment(line string) (rest string, found bool) {
 // target reads one word as a name or an address. Names come back as they are covered by a rule about the name alone; see
 // [broad] for rules that cover what is below.
 func target(word string) (hostname.Name, netip.Prefix, Reason) {
+	if !utf8.ValidString(word) { // garbage by the megabyte must not reach IDNA
+		return hostname.Name{}, netip.Prefix{}, ReasonName
+	}
 	if n, err := hostname.Parse(word); err == nil {
 		return n, netip.Prefix{}, ""
 	}
@@ -51,18 +56,24 @@ func prefixTarget(word string) (hostname.Name, netip.Prefix, Reason) {
 	if err != nil {
 		return hostname.Name{}, netip.Prefix{}, ReasonPath
 	}
+	p, why := narrow(p)
+	return hostname.Name{}, p, why
+}
+
+// narrow returns the canonical form of a prefix, unless it is too wide for a list.
+func narrow(p netip.Prefix) (netip.Prefix, Reason) {
 	p, ok := set.CanonicalPrefix(p)
 	if !ok {
-		return hostname.Name{}, netip.Prefix{}, ReasonAddress
+		return netip.Prefix{}, ReasonAddress
 	}
 	least := MinBits6
 	if p.Addr().Is4() {
 		least = MinBits4
 	}
 	if p.Bits() < least {
-		return hostname.Name{}, netip.Prefix{}, ReasonTooBroad
+		return netip.Prefix{}, ReasonTooBroad
 	}
-	return hostname.Name{}, p, ""
+	return p, ""
 }
 
 // broad says whether a rule for everything below n would cover a registry: a public suffix of the ICANN section, or a lone
@@ -78,14 +89,14 @@ func (p *parser) putTarget(word string, e Entry) {
 	name, prefix, why := target(word)
 	switch {
 	case why != "":
-		p.skip(why, word)
+		p.skipAt(cmp.Or(e.Line, p.line), why, word)
 	case prefix.IsValid() && e.Scope == set.Below:
-		p.skip(ReasonPattern, word) // nothing lies below an address
+		p.skipAt(cmp.Or(e.Line, p.line), ReasonPattern, word) // nothing lies below an address
 	case prefix.IsValid():
 		e.Prefix, e.Scope = prefix, set.Suffix
 		p.put(e)
 	case e.Scope != set.Exact && broad(name):
-		p.skip(ReasonPublicSuffix, word)
+		p.skipAt(cmp.Or(e.Line, p.line), ReasonPublicSuffix, word)
 	default:
 		e.Name = name
 		p.put(e)

@@ -41,7 +41,7 @@ func listsCommand() *cobra.Command {
 	for _, c := range []*cobra.Command{status, search} {
 		c.Flags().BoolVar(&asJSON, "json", false, "JSON")
 	}
-	cmd.AddCommand(status, update, search)
+	cmd.AddCommand(status, update, search, listsTestCommand())
 	return cmd
 }
 

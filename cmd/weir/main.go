@@ -4,7 +4,7 @@
 //	weir validate     every problem of a config file with line and column
 //	weir check        verdict and trace for URLs, names and addresses
 //	weir inspect      files and raw HTTP messages through the detectors
-//	weir lists        status, update, search
+//	weir lists        status, update, search, test
 //	weir ca           init, show, export
 //	weir healthcheck  ask a running weir whether it is ready
 //	weir version

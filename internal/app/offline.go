@@ -133,19 +133,21 @@ func SearchLists(ctx context.Context, f *File, name string) ([]Hit, error) {
 		return nil, err
 	}
 	set := k.lists.Set()
-	var matches []blocklists.Match
-	if host.IsAddr() {
-		matches = set.LookupAddr(host.Addr, nil)
-	} else {
-		matches = set.Lookup(host.Name, nil)
-	}
 	hits := []Hit{}
-	for _, m := range matches {
+	for _, m := range lookUp(set, host) {
 		l := set.List(m.List)
 		entry, line := set.EntryText(m)
 		hits = append(hits, Hit{l.Name, l.Class.String(), l.Category, redact.Text(l.Source), redact.Text(entry), line})
 	}
 	return hits, nil
+}
+
+// lookUp returns what lists say of a host, for people to read: it decides nothing.
+func lookUp(set *blocklists.Set, host hostname.Authority) []blocklists.Match {
+	if host.IsAddr() {
+		return set.LookupAddr(host.Addr, nil)
+	}
+	return set.Lookup(host.Name, nil)
 }
 
 // caOptions are the settings of the certificate authority.

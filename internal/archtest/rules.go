@@ -82,6 +82,7 @@ func peers() []Edge {
 		{"blocklists", "blocklists/set", "the front names the types that lie below it"},
 		{"blocklists/set", "blocklists/set/mapped", "a Set lies in mapped memory and files; the system calls for that stay in one package that knows nothing of lists"},
 		{"blocklists/format", "blocklists/set", "a format yields entries"},
+		{"blocklists/format", "internal/decode", "a list may come compressed: the decoder with caps undoes that"},
 		{"blocklists/source", "blocklists/set", "a source yields a Set"},
 		{"blocklists/source", "blocklists/format", "a source hands its bytes to the parser of its format"},
 		{"blocklists/lists", "blocklists/source", "the built-in lists are sources"},

@@ -21,7 +21,9 @@ type List struct {
 	URL string `yaml:"url"`
 	// Path of the list. Exactly one of url and file is given. Default: none.
 	File string `yaml:"file"`
-	// Form of the list: auto, hosts, domains, wildcard, adblock or addresses. A name in hosts is this name alone, one in domains
+	// Form of the list: auto (told from its beginning), hosts, domains, wildcard, adblock, addresses, dnsmasq, unbound, bind
+	// (named.conf), rpz (a zone file), dnscrypt-names, dnscrypt-addresses, tpl, csv, json, urls or fingerprints (counted, not
+	// applied yet), each plain or compressed by gzip or zstd. A name in hosts and rpz is this name alone, one in the others
 	// it and all below; so is "*.x" in wildcard, unlike in the names of a rule. Default: auto.
 	Format ListFormat `yaml:"format"`
 	// Class that the list gives to its entries: bad, untrusted, shared or known. Default: bad.

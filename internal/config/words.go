@@ -115,17 +115,31 @@ type ListFormat string
 
 // The forms.
 const (
-	ListAuto      ListFormat = "auto"
-	ListHosts     ListFormat = "hosts"
-	ListDomains   ListFormat = "domains"
-	ListWildcard  ListFormat = "wildcard"
-	ListAdblock   ListFormat = "adblock"
-	ListAddresses ListFormat = "addresses"
+	ListAuto              ListFormat = "auto"
+	ListHosts             ListFormat = "hosts"
+	ListDomains           ListFormat = "domains"
+	ListWildcard          ListFormat = "wildcard"
+	ListAdblock           ListFormat = "adblock"
+	ListAddresses         ListFormat = "addresses"
+	ListDnsmasq           ListFormat = "dnsmasq"
+	ListUnbound           ListFormat = "unbound"
+	ListBind              ListFormat = "bind"
+	ListRPZ               ListFormat = "rpz"
+	ListDNSCryptNames     ListFormat = "dnscrypt-names"
+	ListDNSCryptAddresses ListFormat = "dnscrypt-addresses"
+	ListTPL               ListFormat = "tpl"
+	ListCSV               ListFormat = "csv"
+	ListJSON              ListFormat = "json"
+	ListURLs              ListFormat = "urls"
+	ListFingerprints      ListFormat = "fingerprints"
 )
 
 // Words implements [Worded].
 func (ListFormat) Words() (noun string, words []string) {
-	return "format", []string{"auto", "hosts", "domains", "wildcard", "adblock", "addresses"}
+	return "format", []string{
+		"auto", "hosts", "domains", "wildcard", "adblock", "addresses", "dnsmasq", "unbound", "bind", "rpz", "dnscrypt-names",
+		"dnscrypt-addresses", "tpl", "csv", "json", "urls", "fingerprints",
+	}
 }
 
 // Grant is something that a list may do besides adding entries.

@@ -1,0 +1,307 @@
+package format
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weir/blocklists/set"
+)
+
+// rpzZone reads a response policy zone (draft-vixie-dnsop-dns-rpz-00) as a zone file (RFC 1035 section 5). The library's
+// reader gives up at the first bad record; here it costs only itself.
+type rpzZone struct {
+	p      *parser
+	fields []string // of the record so far
+	owned  bool     // its first field is the owner
+	start  uint32   // line on which it began
+	parens int
+	bad    bool // an open quote, too many fields
+
+	origin    zoneName
+	apex      zoneName
+	apexKnown bool
+	owner     zoneName
+	hasOwner  bool
+}
+
+// zoneName is a name without final dot. One that is relative counts from the apex, wherever that lies.
+type zoneName struct {
+	text     string
+	absolute bool
+}
+
+// maxFields is how many fields of a record are kept: DNSSEC records and long texts, which are no rules, may have more.
+const maxFields = 64
+
+var _ grammar = (*rpzZone)(nil)
+
+func (z *rpzZone) end() {
+	if z.parens > 0 {
+		z.p.skipAt(z.start, ReasonSyntax, strings.Join(z.fields, " "))
+	}
+}
+
+func (z *rpzZone) line(line string) error {
+	if z.parens == 0 {
+		z.fields, z.start, z.bad = z.fields[:0], z.p.line, false
+		z.owned = line != "" && line[0] != ' ' && line[0] != '\t'
+	}
+	z.split(line)
+	if z.parens > 0 || len(z.fields) == 0 {
+		return nil
+	}
+	if z.bad {
+		z.p.skipAt(z.start, ReasonSyntax, strings.Join(z.fields, " "))
+		z.hasOwner = z.hasOwner && !z.owned // the next record must not inherit what was not read
+		return nil
+	}
+	if z.owned && z.fields[0][0] == '$' {
+		z.directive()
+		return nil
+	}
+	z.record()
+	return nil
+}
+
+// split adds the fields of one line. A text in quotes keeps its first quote: it is no name and no keyword.
+func (z *rpzZone) split(line string) {
+	for i := 0; i < len(line); {
+		switch c := line[i]; c {
+		case ' ', '\t', '\f', '\v':
+			i++
+		case ';':
+			return
+		case '(':
+			z.parens++
+			i++
+		case ')':
+			if z.parens--; z.parens < 0 {
+				z.parens, z.bad = 0, true
+			}
+			i++
+		default:
+			end, closed := fieldEnd(line, i)
+			z.add(line[i:end])
+			z.bad = z.bad || !closed
+			i = end
+		}
+	}
+}
+
+// fieldEnd finds the end of the field that starts at i; closed is false for a quote that stays open.
+func fieldEnd(line string, i int) (end int, closed bool) {
+	quoted := line[i] == '"'
+	if quoted {
+		i++
+	}
+	for ; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			i++
+		case quoted && c == '"':
+			return i + 1, true
+		case !quoted && strings.IndexByte(" \t\f\v;()\"", c) >= 0:
+			return i, true
+		}
+	}
+	return len(line), !quoted
+}
+
+func (z *rpzZone) add(field string) {
+	if len(z.fields) < maxFields {
+		z.fields = append(z.fields, field)
+	}
+}
+
+// directive reads $ORIGIN and $TTL; others are skipped.
+func (z *rpzZone) directive() {
+	switch strings.ToUpper(z.fields[0]) {
+	case "$TTL":
+	case "$ORIGIN":
+		if len(z.fields) != 2 {
+			z.p.skipAt(z.start, ReasonSyntax, strings.Join(z.fields, " "))
+			return
+		}
+		z.origin = z.name(z.fields[1])
+		if !z.apexKnown && z.origin.absolute {
+			z.apex, z.apexKnown = z.origin, true
+		}
+	case "$INCLUDE":
+		z.p.skipAt(z.start, ReasonInclude, strings.Join(z.fields, " "))
+	default:
+		z.p.skipAt(z.start, ReasonSetting, strings.Join(z.fields, " "))
+	}
+}
+
+// name reads a name against the origin.
+func (z *rpzZone) name(text string) zoneName {
+	switch {
+	case text == "@":
+		return z.origin
+	case text == ".":
+		return zoneName{absolute: true}
+	case strings.HasSuffix(text, ".") && !strings.HasSuffix(text, `\.`):
+		return zoneName{text[:len(text)-1], true}
+	case z.origin.text == "":
+		return zoneName{text, z.origin.absolute}
+	}
+	return zoneName{text + "." + z.origin.text, z.origin.absolute}
+}
+
+// trigger returns an owner as seen from the apex; "" is the apex itself.
+func (z *rpzZone) trigger(n zoneName) (text string, ok bool) {
+	switch {
+	case !n.absolute:
+		return n.text, true
+	case !z.apexKnown:
+		return "", false
+	case z.apex.text == "":
+		return n.text, true
+	case strings.EqualFold(n.text, z.apex.text):
+		return "", true
+	}
+	cut := len(n.text) - len(z.apex.text) - 1
+	if cut <= 0 || n.text[cut] != '.' || !strings.EqualFold(n.text[cut+1:], z.apex.text) {
+		return "", false
+	}
+	return n.text[:cut], true
+}
+
+// record reads one record.
+func (z *rpzZone) record() {
+	text := strings.Join(z.fields, " ")
+	fields := z.fields
+	if z.owned {
+		z.owner, z.hasOwner = z.name(fields[0]), true
+		fields = fields[1:]
+	}
+	kind, rdata := rrType(fields)
+	if kind == "" || len(rdata) == 0 || !z.hasOwner {
+		z.p.skipAt(z.start, ReasonSyntax, text)
+		return
+	}
+	if kind == "SOA" && !z.apexKnown && z.owner.absolute {
+		z.apex, z.apexKnown = z.owner, true
+	}
+	trigger, ok := z.trigger(z.owner)
+	switch {
+	case !ok:
+		z.p.skipAt(z.start, ReasonOutOfZone, text)
+	case trigger == "": // what the zone says of itself
+	default:
+		z.rule(trigger, kind, rdata, text)
+	}
+}
+
+// rule reads one rule.
+func (z *rpzZone) rule(trigger, kind string, rdata []string, text string) {
+	e, why := z.action(trigger, kind, rdata)
+	rest, last := "", trigger
+	if dot := strings.LastIndexByte(trigger, '.'); dot >= 0 {
+		rest, last = trigger[:dot], trigger[dot+1:]
+	}
+	e.Line = z.start
+	switch strings.ToLower(last) {
+	case "rpz-client-ip":
+		why = ReasonClientIP
+	case "rpz-nsdname":
+		why = ReasonNSDName
+	case "rpz-nsip":
+		why = ReasonNSIP
+	case "rpz-ip":
+		if why == "" {
+			e.Prefix, why = rpzPrefix(rest)
+		}
+		if why == "" {
+			z.p.put(e)
+		}
+	default:
+		if why == "" {
+			z.qname(trigger, e)
+		}
+	}
+	if why != "" {
+		z.p.skipAt(z.start, why, text)
+	}
+}
+
+func (z *rpzZone) qname(trigger string, e Entry) {
+	e.Scope = set.Exact
+	if trigger == "*" {
+		z.p.skipAt(z.start, ReasonTooBroad, trigger)
+		return
+	}
+	if below, ok := strings.CutPrefix(trigger, "*."); ok {
+		trigger, e.Scope = below, set.Below
+	}
+	z.p.putTarget(trigger, e)
+}
+
+// action says what the record does to its trigger.
+func (z *rpzZone) action(trigger, kind string, rdata []string) (Entry, Reason) {
+	switch kind {
+	case "CNAME":
+		if len(rdata) != 1 {
+			return Entry{}, ReasonSyntax
+		}
+	case "A", "AAAA":
+		return Entry{}, localAddress(kind, rdata)
+	case "NS", "SOA", "DNAME", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "DS", "CDS", "CDNSKEY", "ZONEMD":
+		return Entry{}, ReasonRecord
+	default:
+		return Entry{}, ReasonRewrite
+	}
+	target := z.name(rdata[0])
+	if !target.absolute {
+		return Entry{}, ReasonRewrite
+	}
+	switch strings.ToLower(target.text) {
+	case "", "*", "rpz-drop": // NXDOMAIN, NODATA, DROP
+		return Entry{}, ""
+	case "rpz-passthru", strings.ToLower(trigger): // the latter is how the first drafts wrote it
+		return Entry{Exception: true}, ""
+	case "rpz-tcp-only":
+		return Entry{}, ReasonTCPOnly
+	}
+	return Entry{}, ReasonRewrite
+}
+
+// localAddress lets only those addresses pass that lead nowhere.
+func localAddress(kind string, rdata []string) Reason {
+	addr, err := netip.ParseAddr(rdata[0])
+	switch {
+	case err != nil || len(rdata) != 1 || addr.Is4() != (kind == "A"):
+		return ReasonAddress
+	case !sink(addr):
+		return ReasonRewrite
+	}
+	return ""
+}
+
+// rpzPrefix reads 24.0.2.0.192 as 192.0.2.0/24 and 48.zz.1.db8.2001 as 2001:db8:1::/48 (section 4.1.1 of the draft).
+func rpzPrefix(text string) (netip.Prefix, Reason) {
+	labels := strings.Split(text, ".")
+	bits, err := strconv.ParseUint(labels[0], 10, 8)
+	if err != nil {
+		return netip.Prefix{}, ReasonAddress
+	}
+	labels = labels[1:]
+	slices.Reverse(labels)
+	host := strings.Join(labels, ".")
+	if gap := slices.Index(labels, "zz"); gap >= 0 {
+		host = strings.Join(labels[:gap], ":") + "::" + strings.Join(labels[gap+1:], ":")
+	} else if len(labels) != 4 {
+		host = strings.Join(labels, ":")
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, ReasonAddress
+	}
+	p := netip.PrefixFrom(addr, int(bits))
+	if !p.IsValid() || p.Masked() != p {
+		return netip.Prefix{}, ReasonAddress
+	}
+	return narrow(p)
+}
