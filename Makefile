@@ -72,6 +72,7 @@ bench: ## all benchmarks, BENCHCOUNT times, as a benchstat table
 
 bench-lists: ## lists: look-up, memory, start, compile and collection with 1 and 5 million names, beside Go's map
 	WEIR_BENCH_NAMES=1000000,5000000 go test -run '^$$' -bench 'Lookup|Build|Open|Compile|GC' -benchmem -timeout 30m ./blocklists/set
+	WEIR_BENCH_NAMES=5000000 go test -run '^$$' -bench Start -benchtime 5x ./blocklists/source
 
 cover: ## statement coverage per function, bin/cover.out
 	@mkdir -p bin

@@ -119,7 +119,7 @@ func (r *reader) add(off, size uint64, dst []byte) {
 
 // run reads everything; the error is the first that was met.
 func (r *reader) run() error {
-	workers := min(maxReaders, runtime.GOMAXPROCS(0), len(r.todo))
+	workers := min(maxReaders, runtime.GOMAXPROCS(0), 1+len(r.todo)/8) // a few blocks are read before another goroutine has begun
 	var next atomic.Int64
 	errs := make([]error, workers)
 	var wg sync.WaitGroup

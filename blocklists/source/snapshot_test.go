@@ -1,16 +1,20 @@
 package source_test
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
 	"weir/blocklists/format"
 	"weir/blocklists/set"
 	"weir/blocklists/source"
+	"weir/internal/hostname"
 )
 
 // kept is a directory with one file list, one remote list and one built-in list, compiled and saved.
@@ -194,5 +198,48 @@ func TestSnapshotHeld(t *testing.T) {
 			t.Errorf("%v, %+v", err, st)
 		}
 		expectAll(t, s)
+	}
+}
+
+// BenchmarkStart is the time from nothing to the first answer, with a hosts file of a million names (or WEIR_BENCH_NAMES) that
+// was compiled before.
+func BenchmarkStart(b *testing.B) {
+	n := 1_000_000
+	if text := os.Getenv("WEIR_BENCH_NAMES"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	dir := b.TempDir()
+	path := filepath.Join(dir, "hosts")
+	var text bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&text, "0.0.0.0 www.%x-%05x.example\n", i, i*7919&0xfffff)
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		b.Fatal(err)
+	}
+	cfg := source.Config{Dir: filepath.Join(dir, "lists"), Sources: []source.Source{{List: set.List{Name: "big"}, Path: path, Format: format.Hosts}}}
+	start := func() {
+		m, err := source.New(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := m.Load(b.Context())
+		if err != nil || len(s.Lookup(hostname.MustParse("www.0-00000.example"), nil)) != 1 {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+	began := time.Now()
+	start()
+	b.Logf("first start, without a saved Set: %v", time.Since(began))
+	for b.Loop() {
+		start()
 	}
 }
