@@ -74,7 +74,7 @@ func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
 	}
 	digest := sha256.New()
 	var addErr error
-	p.sum, err = format.ParseLimited(io.TeeReader(r, digest), it.src.Format, format.Limits{Bytes: it.src.MaxBytes},
+	p.sum, err = format.ParseWith(io.TeeReader(r, digest), it.src.options(),
 		func(e format.Entry) {
 			if addErr == nil {
 				addErr = b.Add(n, e)

@@ -154,7 +154,7 @@ func (s Source) judge(r io.Reader, digest string, had int) (format.Summary, erro
 	if s.SHA256 != "" && !strings.EqualFold(s.SHA256, digest) {
 		return format.Summary{}, fmt.Errorf("%w: got %s", ErrDigest, digest)
 	}
-	sum, err := format.ParseLimited(r, s.Format, format.Limits{Bytes: s.MaxBytes}, func(format.Entry) {}, nil)
+	sum, err := format.ParseWith(r, s.options(), func(format.Entry) {}, nil)
 	if err != nil {
 		return sum, fmt.Errorf("parse: %w", err)
 	}

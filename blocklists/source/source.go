@@ -30,6 +30,8 @@ type Source struct {
 	Text string
 	// Format is the grammar; zero: detected.
 	Format format.Format
+	// Column names the column of a CSV list or the key of a JSON list. Empty: the first with a usual name.
+	Column string
 	// Interval is the time between refreshes, changed at random by a tenth so that a fleet does not call at once. Zero: a day
 	// for URLs, never for files; at least a minute.
 	Interval time.Duration
@@ -79,6 +81,11 @@ var (
 	ErrNoCopy   = errors.New("not loaded yet")
 	ErrNotFile  = errors.New("not a regular file")
 )
+
+// options says how the text is parsed.
+func (s Source) options() format.Options {
+	return format.Options{Format: s.Format, Column: s.Column, Limits: format.Limits{Bytes: s.MaxBytes}}
+}
 
 // location is the identity of the source beside its name: a copy of another location is not reused.
 func (s Source) location() string {

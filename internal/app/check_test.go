@@ -149,6 +149,20 @@ func TestSearchLists(t *testing.T) {
 	}
 }
 
+func TestListWithANamedColumn(t *testing.T) {
+	t.Parallel()
+	csv := filepath.Join(t.TempDir(), "list.csv")
+	if err := os.WriteFile(csv, []byte("id,seen_at_host,owner\n1,first.test,safe.test\n2,second.test,safe.test\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := judge(t, "lists: [{name: table, file: "+csv+", format: csv, column: seen_at_host}]\n")
+	for target, blocked := range map[string]bool{"first.test": true, "second.test": true, "safe.test": false} {
+		if a, err := j.Check(time.Now(), target); err != nil || a.Blocks() != blocked {
+			t.Errorf("%s: %+v, %v", target, a, err)
+		}
+	}
+}
+
 func TestBadConfigIsAProblem(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "weir.yaml")

@@ -47,7 +47,7 @@ func listSource(l *config.List) (source.Source, error) {
 	}
 	s := source.Source{
 		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups},
-		Path: l.File, URL: l.URL, Format: kind, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
+		Path: l.File, URL: l.URL, Format: kind, Column: l.Column, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
 		Interval: l.Refresh.Std(),
 	}
 	for _, g := range l.Grants {

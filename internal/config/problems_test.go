@@ -162,6 +162,7 @@ func TestProblemsOfPolicy(t *testing.T) {
 		{"list for nobody", list + "file: x\n    groups: []\n", `4:13: lists[0].groups: an empty list would match nothing or everything: remove the key, or name something`},
 		{"list for unknown group", list + "file: x\n    groups: [lab]\n", `4:14: lists[0].groups[0]: unknown group "lab"`},
 		{"list named like a built-in", "lists: [{name: weir-bad, file: x}]\n", `1:16: lists[0].name: "weir-bad" is taken already`},
+		{"column", list + "file: x\n    column: host\n", `4:13: lists[0].column: a list of format auto has no columns: csv and json have`},
 		{"category", list + "file: x\n    category: \"\"\n", `4:15: lists[0].category: "" is not a name: letters, digits, '.', '_' and '-', at most 64`},
 		{"open admin listener", "admin:\n  listen: 0.0.0.0:8090\n", `2:11: admin.listen: 0.0.0.0:8090 is not loopback: set token_file, or listen on 127.0.0.1`},
 		{"one address twice", "proxy: {listen: [127.0.0.1:1, 127.0.0.1:1]}\n", `1:31: proxy.listen[1]: 127.0.0.1:1 is listened on already, see proxy.listen[0]`},

@@ -26,6 +26,9 @@ type List struct {
 	// applied yet), each plain or compressed by gzip or zstd. A name in hosts and rpz is this name alone, one in the others
 	// it and all below; so is "*.x" in wildcard, unlike in the names of a rule. Default: auto.
 	Format ListFormat `yaml:"format"`
+	// Column of a csv list (its name in the header, or its number from 1), or key of a json list, that holds the entries. Empty: the
+	// first with a usual name (url, domain, host, ip and the like). Default: none.
+	Column string `yaml:"column"`
 	// Class that the list gives to its entries: bad, untrusted, shared or known. Default: bad.
 	Class ListClass `yaml:"class"`
 	// What the entries are about, for rules, events and pages (malware, phishing, ads, ...): letters, digits, '.', '_' and '-'.

@@ -213,6 +213,7 @@ func (f *File) checkLists(known Known, groups []string) (names, categories []str
 		path := fmt.Sprintf("lists[%d]", i)
 		f.checkName(path+".name", l.Name, names)
 		f.checkListSource(path, l)
+		f.checkListColumn(path, l)
 		f.checkListAction(path, l)
 		if l.Category != "" || f.src.given(path+".category") {
 			f.checkName(path+".category", l.Category, nil)
@@ -237,6 +238,13 @@ func (f *File) checkListSource(path string, l List) {
 	}
 	if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != 32) {
 		f.src.report(path+".sha256", "not a SHA-256 in 64 hexadecimal digits")
+	}
+}
+
+// checkListColumn: only tables have columns.
+func (f *File) checkListColumn(path string, l List) {
+	if l.Column != "" && l.Format != ListCSV && l.Format != ListJSON {
+		f.src.report(path+".column", "a list of format %s has no columns: csv and json have", l.Format)
 	}
 }
 
