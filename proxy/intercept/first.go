@@ -119,7 +119,7 @@ func classifyText(p []byte) (class inspect.First, hello *inspect.Hello, more boo
 		return inspect.FirstOther, nil, (!spaced || beginsTarget(rest)) && len(p) <= 16<<10
 	}
 	version := line[bytes.LastIndexByte(line, ' ')+1:]
-	if spaced && bytes.HasPrefix(version, []byte("HTTP/1.")) {
+	if spaced && beginsTarget(rest) && bytes.HasPrefix(version, []byte("HTTP/1.")) {
 		return inspect.FirstHTTP, nil, false
 	}
 	return inspect.FirstOther, nil, false

@@ -104,6 +104,7 @@ func TestPeekEnds(t *testing.T) {
 func FuzzClassify(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n"))
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+	f.Add([]byte("A  HTTP/1.\n")) // no target: was HTTP once its line was whole, and nothing before
 	f.Add(recorded(f, &tls.Config{ServerName: "name.test"}))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if len(in) > 2048 { // every prefix is tried
