@@ -115,20 +115,22 @@ func classifyText(p []byte) (class inspect.First, hello *inspect.Hello, more boo
 	if !isMethod(method) {
 		return inspect.FirstOther, nil, false
 	}
+	target := beginsTarget(string(method), rest)
 	if !whole {
-		return inspect.FirstOther, nil, (!spaced || beginsTarget(rest)) && len(p) <= 16<<10
+		return inspect.FirstOther, nil, (!spaced || target) && len(p) <= 16<<10
 	}
 	version := line[bytes.LastIndexByte(line, ' ')+1:]
-	if spaced && beginsTarget(rest) && bytes.HasPrefix(version, []byte("HTTP/1.")) {
+	if spaced && target && bytes.HasPrefix(version, []byte("HTTP/1.")) {
 		return inspect.FirstHTTP, nil, false
 	}
 	return inspect.FirstOther, nil, false
 }
 
-// beginsTarget says whether p may be the begin of a request target: a method alone may still be something else ("EHLO").
-func beginsTarget(p []byte) bool {
+// beginsTarget says whether p may be the begin of a request target: a method alone may still be something else ("EHLO"). That of
+// CONNECT is an authority.
+func beginsTarget(method string, p []byte) bool {
 	const scheme = "http"
-	if len(p) == 0 || p[0] == '/' || p[0] == '*' {
+	if len(p) == 0 || p[0] == '/' || p[0] == '*' || method == "CONNECT" && p[0] != ' ' {
 		return true
 	}
 	n := min(len(p), len(scheme))
