@@ -18,6 +18,7 @@ import (
 	"weir/internal/policy"
 	"weir/internal/redact"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 	"weir/proxy/blockpage"
 	"weir/proxy/session"
 	"weir/proxy/upstream"
@@ -232,4 +233,4 @@ func (t *trip) finishPage(page *http.Response, v verdict.Verdict) *http.Response
 	return page
 }
 
-func defaultPort(scheme string) uint16 { return policy.DefaultPort(scheme) }
+func defaultPort(scheme string) uint16 { return weburl.DefaultPort(scheme) }

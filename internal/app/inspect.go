@@ -14,8 +14,8 @@ import (
 	"weir/internal/gate"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
-	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 	"weir/internal/wire/http1"
 	"weir/proxy/listener"
 )
@@ -134,7 +134,7 @@ func target(line, host string) (*url.URL, hostname.Authority) {
 	if u.Host != "" {
 		host = u.Host
 	}
-	a, err := hostname.ParseAuthority(host, policy.DefaultPort(u.Scheme))
+	a, err := hostname.ParseAuthority(host, weburl.DefaultPort(u.Scheme))
 	if err != nil {
 		return u, hostname.Authority{}
 	}

@@ -43,6 +43,7 @@ func rooms() []Room {
 		{"internal/verdict", 0},
 		{"internal/redact", 0},
 		{"internal/address", 0},
+		{"internal/weburl", 0},
 
 		{"internal/wire/...", 1},
 		{"internal/decode/...", 1},
@@ -79,6 +80,7 @@ func rooms() []Room {
 
 func peers() []Edge {
 	return []Edge{
+		{"internal/weburl", "internal/hostname", "a URL has a host in its one form"},
 		{"blocklists", "blocklists/set", "the front names the types that lie below it"},
 		{"blocklists/set", "blocklists/set/mapped", "a Set lies in mapped memory and files; the system calls for that stay in one package that knows nothing of lists"},
 		{"blocklists/format", "blocklists/set", "a format yields entries"},
@@ -122,7 +124,7 @@ func bans() []Edge {
 		out = append(out, everywhere(room.Pattern)...)
 	}
 	for _, from := range []string{
-		"internal/hostname", "internal/verdict", "internal/redact", "internal/address", "internal/wire/...",
+		"internal/hostname", "internal/verdict", "internal/redact", "internal/address", "internal/weburl", "internal/wire/...",
 		"internal/decode/...", "internal/inspect", "internal/policy", "internal/detect/...", "internal/behavior", "internal/gate",
 	} {
 		for _, to := range []string{"net", "os", "net/http/httputil", "syscall"} {

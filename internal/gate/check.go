@@ -12,6 +12,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 )
 
 // Check takes one target through the phases that need no network, as the data path would: an https URL through CONNECT,
@@ -50,7 +51,7 @@ func (g *Gate) checkURL(now time.Time, flow *inspect.Flow, target string) (*Exch
 	default:
 		return nil, fmt.Errorf("target %q: scheme %q is not http, https, ws or wss", target, u.Scheme)
 	}
-	host, err := hostname.ParseAuthority(u.Host, policy.DefaultPort(scheme))
+	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(scheme))
 	if err != nil {
 		return nil, fmt.Errorf("target %q: %w", target, err)
 	}

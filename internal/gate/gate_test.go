@@ -24,6 +24,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -84,7 +85,7 @@ func (r *rig) request(t testing.TB, target string, header http.Header) *gate.Exc
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := hostname.ParseAuthority(u.Host, policy.DefaultPort(u.Scheme))
+	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
 	if err != nil {
 		t.Fatal(err)
 	}

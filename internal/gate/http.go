@@ -11,8 +11,8 @@ import (
 	"weir/internal/decode"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
-	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 )
 
 // RequestHead is the head of a request as it reached us.
@@ -47,8 +47,8 @@ func (x *Exchange) Request(now time.Time, r RequestHead) verdict.Verdict {
 	if r.Target.IsZero() || r.Target.Port == 0 {
 		return x.refuse(verdict.SafetyTarget, verdict.PlaceURL, r.Host)
 	}
-	x.url = policy.CanonicalURL(r.Scheme, r.Target, r.URL)
-	x.loose = policy.LooseURL(r.Scheme, r.Target, r.URL)
+	x.url = weburl.Canonical(r.Scheme, r.Target, r.URL)
+	x.loose = weburl.Loose(r.Scheme, r.Target, r.URL)
 	x.tx.Request.URL = x.url
 	// Inside a tunnel the port is that of the CONNECT, which was asked about it.
 	if secure := r.Scheme == "https" || r.Scheme == "wss"; x.tx.Flow.Authorized.IsZero() && !x.snap.Port(r.Target.Port, secure) {

@@ -110,8 +110,8 @@ type Subject struct {
 	Place       verdict.Place
 	Name        hostname.Name
 	Addr        netip.Addr
-	URL         string // canonical, see [CanonicalURL]; "" when not known
-	LooseURL    string // the same read as leniently as some servers do, where that differs; see [LooseURL]
+	URL         string // canonical, see weburl.Canonical; "" when not known
+	LooseURL    string // the same read as leniently as some servers do, where that differs; see weburl.Loose
 	Method      string
 	ContentType string // lower case, without parameters
 	QType       uint16

@@ -13,6 +13,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -390,8 +391,8 @@ func TestURLsThatServersReadInTwoWays(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := hostname.Authority{Name: hostname.MustParse("x.test"), Port: 80}
-		q := post(subject("x.test"), policy.CanonicalURL("http", target, u))
-		q.LooseURL = policy.LooseURL("http", target, u)
+		q := post(subject("x.test"), weburl.Canonical("http", target, u))
+		q.LooseURL = weburl.Loose("http", target, u)
 		if got := s.Explain(s.Admit(&q, nil).Verdict).Rule; got != want {
 			t.Errorf("%s (%s, %s): rule %q, want %q", path, q.URL, q.LooseURL, got, want)
 		}
@@ -452,29 +453,6 @@ func TestNilSnapshotBlocks(t *testing.T) {
 	if !s.Admit(&q, nil).Blocks() || !s.AdmitAddress(&q, nil).Blocks() || !s.Finding(&q, &inspect.Match{Detector: 1}, nil).Blocks() ||
 		!s.Failure(&q, inspect.Complete, nil).Blocks() || s.Port(443, true) {
 		t.Error("the nil snapshot must block")
-	}
-}
-
-func TestCanonicalURL(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"http://EXAMPLE.test:80/%61/../b/./c//d?q=%2f%41": "http://example.test/b/c/d?q=%2FA",
-		"https://example.test":                            "https://example.test/",
-		"https://example.test:8443/x/":                    "https://example.test:8443/x/",
-		"http://example.test/a/..":                        "http://example.test/",
-		"http://example.test/../../etc":                   "http://example.test/etc",
-	} {
-		u, err := url.Parse(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		target, err := hostname.ParseAuthority(u.Host, policy.DefaultPort(u.Scheme))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := policy.CanonicalURL(u.Scheme, target, u); got != want {
-			t.Errorf("CanonicalURL(%q) = %q, want %q", in, got, want)
-		}
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 	"weir/proxy/blockpage"
 	"weir/proxy/session"
 	"weir/proxy/upstream"
@@ -83,7 +84,7 @@ func ask(t testing.TB, g *gate.Gate, method, target string, header ...string) (*
 	}
 	s := session.Plain(g, netip.MustParseAddrPort("10.0.0.9:50000"))
 	req = req.WithContext(session.WithSession(req.Context(), s))
-	host, err := hostname.ParseAuthority(u.Host, policy.DefaultPort(u.Scheme))
+	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/verdict"
+	"weir/internal/weburl"
 	"weir/proxy/session"
 	"weir/proxy/upstream"
 )
@@ -132,7 +133,7 @@ func (r *rig) request(t testing.TB, method, target string, body io.Reader) (*htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := hostname.ParseAuthority(u.Host, policy.DefaultPort(u.Scheme))
+	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
 	if err != nil {
 		t.Fatal(err)
 	}

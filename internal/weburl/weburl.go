@@ -1,4 +1,5 @@
-package policy
+// Package weburl spells URLs in the one form that rules, lists and caches compare. Values in, values out.
+package weburl
 
 import (
 	"net/url"
@@ -16,10 +17,10 @@ func DefaultPort(scheme string) uint16 {
 	return 80
 }
 
-// CanonicalURL spells a URL in the one form that URL rules are matched on: lower-case scheme, canonical host, no default port,
+// Canonical spells a URL in the one form that rules and lists are matched on: lower-case scheme, canonical host, no default port,
 // percent-escapes of unreserved octets undone and the others in upper case (RFC 3986 section 6.2.2), dot segments and doubled
 // slashes removed, no fragment. The query keeps its order.
-func CanonicalURL(scheme string, target hostname.Authority, u *url.URL) string {
+func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 	var b strings.Builder
 	scheme = strings.ToLower(scheme)
 	host := target
@@ -37,9 +38,9 @@ func CanonicalURL(scheme string, target hostname.Authority, u *url.URL) string {
 	return b.String()
 }
 
-// LooseURL spells a URL as the most lenient servers read its path: escapes undone twice, backslashes as slashes, parameters behind
+// Loose spells a URL as the most lenient servers read its path: escapes undone twice, backslashes as slashes, parameters behind
 // a semicolon cut from each segment, then dot segments removed. "" when that is the canonical spelling.
-func LooseURL(scheme string, target hostname.Authority, u *url.URL) string {
+func Loose(scheme string, target hostname.Authority, u *url.URL) string {
 	path := u.EscapedPath()
 	if !strings.ContainsAny(path, "%\\;") {
 		return ""
@@ -54,11 +55,21 @@ func LooseURL(scheme string, target hostname.Authority, u *url.URL) string {
 	for i := range segments {
 		segments[i], _, _ = strings.Cut(segments[i], ";")
 	}
-	loose := CanonicalURL(scheme, target, &url.URL{Path: strings.Join(segments, "/"), RawQuery: u.RawQuery})
-	if loose == CanonicalURL(scheme, target, u) {
+	loose := Canonical(scheme, target, &url.URL{Path: strings.Join(segments, "/"), RawQuery: u.RawQuery})
+	if loose == Canonical(scheme, target, u) {
 		return ""
 	}
 	return loose
+}
+
+// Key returns what lists of URLs are keyed on: a canonical URL (as [Canonical] spells it) without its scheme and "//". http and
+// https of one host and path are one key on purpose: who plants a file serves both. A port stays where it is not the default of
+// the URL's own scheme. What has no scheme is returned as it is.
+func Key(canonical string) string {
+	if _, rest, ok := strings.Cut(canonical, "://"); ok && !strings.ContainsAny(canonical[:len(canonical)-len(rest)-3], "/?") {
+		return rest
+	}
+	return canonical
 }
 
 func writePath(b *strings.Builder, escaped string) {
