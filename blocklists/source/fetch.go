@@ -46,16 +46,41 @@ func guarded(c *http.Client) *http.Client {
 	return &own
 }
 
-// answer is what a download gave: Body when the text is new, nil when the server says that ours is current.
+// fetcher asks where a list comes from for a newer text.
+type fetcher interface {
+	// fetch returns a text that is newer than the copy that we have, or an answer without body when that is current. The body
+	// is read, within the limit of the list, and closed before ctx ends.
+	fetch(ctx context.Context, have held) (answer, error)
+}
+
+// held is the copy that we have. Without validators (the metadata has none, or is not of this text) everything is asked for.
+type held struct {
+	meta
+	path string
+}
+
+// answer is what a download gave: body when the text is new, nil when the server says that ours is current.
 type answer struct {
 	body         io.ReadCloser
 	etag         string
 	lastModified string
 }
 
-// fetch asks for a list; old carries the validators of the copy that we have.
-func fetch(ctx context.Context, client *http.Client, from string, old meta) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+// fetcher returns what asks for the list of a remote source.
+func (m *Manager) fetcher(s Source) fetcher {
+	return webFetcher{m.client, s.URL}
+}
+
+// webFetcher downloads a list over HTTP.
+type webFetcher struct {
+	client *http.Client
+	from   string
+}
+
+var _ fetcher = webFetcher{}
+
+func (w webFetcher) fetch(ctx context.Context, old held) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.from, nil)
 	if err != nil {
 		return answer{}, fmt.Errorf("make request: %w", withoutURL(err))
 	}
@@ -67,7 +92,7 @@ func fetch(ctx context.Context, client *http.Client, from string, old meta) (ans
 	if old.LastModified != "" {
 		req.Header.Set("If-Modified-Since", old.LastModified)
 	}
-	resp, err := client.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return answer{}, fmt.Errorf("download: %w", withoutURL(err))
 	}
