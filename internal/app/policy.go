@@ -116,6 +116,8 @@ func answer(word string, v4, v6 netip.Addr) verdict.Answer {
 		return verdict.Answer{Kind: verdict.AnswerRefused}
 	case config.AnswerDrop:
 		return verdict.Answer{Kind: verdict.AnswerDrop}
+	case config.AnswerNoData:
+		return verdict.Answer{Kind: verdict.AnswerNoData}
 	case config.AnswerNXDOMAIN:
 		return verdict.Answer{Kind: verdict.AnswerNXDOMAIN}
 	}

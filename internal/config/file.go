@@ -110,7 +110,7 @@ type Resolver struct {
 	Upstreams []ServerAddr `yaml:"upstreams"`
 	// The cache of unfiltered answers.
 	Cache Cache `yaml:"cache"`
-	// How a blocked name is answered: nxdomain, null_ip (0.0.0.0 and ::), refused, drop, or an address, or an IPv4 and an IPv6
+	// How a blocked name is answered: nxdomain, nodata, null_ip (0.0.0.0 and ::), refused, drop, or an address, or an IPv4 and an IPv6
 	// address separated by a space. Default: nxdomain.
 	BlockAnswer BlockAnswer `yaml:"block_answer"`
 	// Time to live of the answer for a blocked name. Default: 1m.

@@ -183,6 +183,7 @@ type BlockAnswer string
 const (
 	AnswerPage     = "page"
 	AnswerNXDOMAIN = "nxdomain" // RFC 8020
+	AnswerNoData   = "nodata"   // the name exists, with nothing of the asked type
 	AnswerNullIP   = "null_ip"  // 0.0.0.0 and ::
 	AnswerRefused  = "refused"  // RCODE 5
 	AnswerDrop     = "drop"     // no answer
@@ -190,7 +191,7 @@ const (
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (a *BlockAnswer) UnmarshalText(text []byte) error {
-	s, err := parseAnswer(string(text), []string{AnswerNXDOMAIN, AnswerNullIP, AnswerRefused, AnswerDrop})
+	s, err := parseAnswer(string(text), []string{AnswerNXDOMAIN, AnswerNoData, AnswerNullIP, AnswerRefused, AnswerDrop})
 	*a = BlockAnswer(s)
 	return err
 }
@@ -206,7 +207,7 @@ type RuleAnswer string
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (a *RuleAnswer) UnmarshalText(text []byte) error {
-	s, err := parseAnswer(string(text), []string{AnswerPage, AnswerNXDOMAIN, AnswerNullIP, AnswerRefused, AnswerDrop})
+	s, err := parseAnswer(string(text), []string{AnswerPage, AnswerNXDOMAIN, AnswerNoData, AnswerNullIP, AnswerRefused, AnswerDrop})
 	*a = RuleAnswer(s)
 	return err
 }

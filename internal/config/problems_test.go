@@ -91,7 +91,7 @@ func TestProblems(t *testing.T) {
 		{"client word", "clients: {serve: [privat]}\n", `1:19: clients.serve[0]: "privat" is neither a network nor a word (did you mean "private"?)`},
 		{"client network", "clients: {serve: [10.0.0/8]}\n", `1:19: clients.serve[0]: "10.0.0/8" is not a network like 10.0.0.0/8 or 2001:db8::/32`},
 		{"answer", "resolver: {block_answer: nxdomian}\n", `1:26: resolver.block_answer: unknown answer "nxdomian" (did you mean "nxdomain"?), or an address`},
-		{"page in DNS", "resolver: {block_answer: page}\n", `1:26: resolver.block_answer: unknown answer "page" (one of nxdomain, null_ip, refused, drop), or an address`},
+		{"page in DNS", "resolver: {block_answer: page}\n", `1:26: resolver.block_answer: unknown answer "page" (one of nxdomain, nodata, null_ip, refused, drop), or an address`},
 		{"two addresses of a family", "resolver: {block_answer: 192.0.2.1 192.0.2.2}\n", `1:26: resolver.block_answer: more than one address of a family`},
 	} {
 		t.Run(tc.name, func(t *testing.T) { expect(t, tc.yaml, tc.want) })

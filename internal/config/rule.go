@@ -96,7 +96,7 @@ type Rule struct {
 	MinSeverity Severity `yaml:"min_severity"`
 	// What happens: allow, log, block, or splice: TLS is not decrypted, lists and reputation still speak. Required.
 	Action RuleAction `yaml:"action" jsonschema:"required"`
-	// How a block speaks: page, nxdomain, null_ip (0.0.0.0 and ::), refused, drop, or addresses as in resolver.block_answer.
+	// How a block speaks: page, nxdomain, nodata, null_ip (0.0.0.0 and ::), refused, drop, or addresses as in resolver.block_answer.
 	// Not given: a page, and resolver.block_answer for DNS (refused where the rule has qtypes: NXDOMAIN would deny all types).
 	// Default: none.
 	Answer RuleAnswer `yaml:"answer"`

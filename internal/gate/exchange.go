@@ -64,6 +64,11 @@ func (x *Exchange) Policy() *policy.Snapshot { return x.snap }
 // Reason puts the verdict into words, for pages and answers.
 func (x *Exchange) Reason() policy.Reason { return x.snap.Explain(x.Verdict()) }
 
+// Records returns what a verdict of verdict.AnswerData answers with, in the order of the list: each is one record in presentation form
+// without owner and TTL, such as "A 192.0.2.1", "CNAME x.example." or, for an RPZ wildcard, "CNAME *.walled.example.". nil for every
+// other verdict.
+func (x *Exchange) Records() []string { return x.snap.Records(x.Verdict()) }
+
 // Limits returns the caps of inspection.
 func (x *Exchange) Limits() inspect.Limits {
 	if x.snap == nil {
@@ -109,7 +114,7 @@ func (x *Exchange) subject(place verdict.Place) policy.Subject {
 		Now: x.tx.Now, Client: x.tx.Flow.Client, Protocol: x.tx.Protocol, Place: place,
 		Name: x.tx.Target.Name, Addr: x.tx.Target.Addr, Literal: x.tx.Target.IsAddr(),
 		URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type, LooseURL: x.loose,
-		AllowedBy: x.admitted.AllowedBy, Vouched: x.admitted.Vouched,
+		AllowedBy: x.admitted.AllowedBy, Vouched: x.admitted.Vouched, Stream: x.tx.Protocol != inspect.DNS || x.tx.Flow.Stream(),
 	}
 }
 

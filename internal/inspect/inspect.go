@@ -51,10 +51,14 @@ func (p Phase) Place() verdict.Place {
 type Flow struct {
 	Client     identity.Client
 	Remote     netip.AddrPort
-	Transport  string             // tcp, udp, tls
+	Transport  string             // tcp, udp, tls, https, quic
 	Authorized hostname.Authority // the CONNECT target, once admitted; zero on plain proxy connections
 	Hello      *Hello             // the ClientHello inside CONNECT
 }
+
+// Stream says whether the flow is one of octets in order, and its sender's address therefore real: anything but UDP. A flow that does
+// not say is none.
+func (f *Flow) Stream() bool { return f.Transport != "" && f.Transport != "udp" }
 
 // Hello is what the ClientHello of a flow said.
 type Hello struct {

@@ -116,6 +116,7 @@ type Subject struct {
 	ContentType string // lower case, without parameters
 	QType       uint16
 	Literal     bool // Addr was itself the target, instead of a name
+	Stream      bool // asked over a stream (TCP, TLS, QUIC), so that an answer cannot be asked for again over one; HTTP always is
 	// AllowedBy is the number of the rule that allowed the name which led to this subject, 0 for none: then lists and reputation
 	// are skipped, and only rules before that one speak.
 	AllowedBy uint16

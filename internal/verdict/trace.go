@@ -41,6 +41,7 @@ const (
 	PlaceCNAME          // the target of a CNAME or DNAME
 	PlaceTarget         // the target of SVCB, HTTPS, MX, SRV or NS
 	PlaceAnswer         // an address in a DNS answer
+	PlaceServer         // a name server of the asked zone, or its address (RPZ NSDNAME, NSIP)
 )
 
 // String returns the word used in traces and events.
@@ -48,7 +49,7 @@ func (p Place) String() string { return name(places[:], int(p)) }
 
 var places = [...]string{
 	"", "client", "connect", "tunnel", "sni", "host", "url", "request", "upload", "reply", "download", "dial", "tls", "query", "cname",
-	"target", "answer",
+	"target", "answer", "server",
 }
 
 // Step is one entry of a decision trace: a stage that spoke, about what, and what it said.

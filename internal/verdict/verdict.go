@@ -117,12 +117,15 @@ const (
 	AnswerRefused                    // RCODE 5; HTTP: an empty 403
 	AnswerDrop                       // no answer at all; HTTP: the connection is closed
 	AnswerAddress                    // V4 and V6 of Answer
+	AnswerNoData                     // the name exists and has nothing of the asked type (RFC 2308 section 2.2); HTTP: the block page
+	AnswerTruncate                   // RPZ TCP-only: an empty answer with TC set, so that the client asks again over a stream; HTTP: the block page
+	AnswerData                       // the records that the list entry carries; HTTP: the block page
 )
 
 // String returns the word used in configs.
 func (k AnswerKind) String() string { return name(answers[:], int(k)) }
 
-var answers = [...]string{"page", "nxdomain", "null", "refused", "drop", "address"}
+var answers = [...]string{"page", "nxdomain", "null", "refused", "drop", "address", "nodata", "truncate", "data"}
 
 // Answer says how a Block speaks; the zero Answer is a block page, or NXDOMAIN in DNS.
 type Answer struct {
