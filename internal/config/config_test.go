@@ -81,6 +81,9 @@ func TestFullFile(t *testing.T) {
 	if !reflect.DeepEqual(f.Lists[0], wantList) {
 		t.Errorf("list\n%+v\nwant\n%+v", f.Lists[0], wantList)
 	}
+	if l := f.Lists[1]; l.Priority != -20 || l.Confidence != 80 || !l.Shadow || !reflect.DeepEqual(l.Grants, []config.Grant{config.GrantAllow, config.GrantRewrite}) {
+		t.Errorf("list %+v", l)
+	}
 	if got := f.Rules[3].QTypes; !reflect.DeepEqual(got, []config.QType{16, 10, 65280}) {
 		t.Errorf("query types %v", got)
 	}

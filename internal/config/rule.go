@@ -43,8 +43,17 @@ type List struct {
 	MaxBytes Size `yaml:"max_bytes" bounds:"1B..4GiB"`
 	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
 	SHA256 string `yaml:"sha256"`
-	// What the list may do besides adding entries. allow: its own exceptions (adblock "@@") count, and its action may be allow.
-	// Default: none.
+	// Rank among lists: an exception, or a list whose action is allow, beats what lists of the same or a lower priority block.
+	// Default: 0.
+	Priority int `yaml:"priority" bounds:"-100..100"`
+	// How sure the list is, in percent, for events and pages. It decides nothing. 0: not said. Default: 0.
+	Confidence int `yaml:"confidence" bounds:"0..100"`
+	// Whether the list is only tried out: what it would block is recorded (would: block) and counted, and it changes no verdict.
+	// Its exceptions count for lists that are tried out alone. Default: false.
+	Shadow bool `yaml:"shadow"`
+	// What the list may do besides blocking. allow: its own exceptions (adblock "@@", RPZ passthru and tcp-only) count, and its
+	// action may be allow. rewrite: it may answer with records of its own (RPZ local data and CNAME, address=, local-data). What
+	// has no grant is counted and left out. Default: none.
 	Grants []Grant `yaml:"grants"`
 	// Groups of clients for whom the list counts. Not given: everybody. Default: none.
 	Groups []string `yaml:"groups"`

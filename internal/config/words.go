@@ -145,11 +145,14 @@ func (ListFormat) Words() (noun string, words []string) {
 // Grant is something that a list may do besides adding entries.
 type Grant string
 
-// GrantAllow lets the exceptions of a list count.
-const GrantAllow Grant = "allow"
+// The grants.
+const (
+	GrantAllow   Grant = "allow"   // the exceptions of a list count
+	GrantRewrite Grant = "rewrite" // a list may answer with records of its own
+)
 
 // Words implements [Worded].
-func (Grant) Words() (noun string, words []string) { return "grant", []string{"allow"} }
+func (Grant) Words() (noun string, words []string) { return "grant", []string{"allow", "rewrite"} }
 
 // Protocol is what a transaction speaks.
 type Protocol string
