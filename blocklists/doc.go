@@ -1,4 +1,4 @@
-// Package blocklists answers, for a name or an address, which entries of which lists speak of it. A [Set] is an immutable
+// Package blocklists answers, for a name, an address, a URL or a fingerprint, which entries of which lists speak of it. A [Set] is an immutable
 // snapshot of all lists; policy swaps it together with its rules by one pointer. Layer: below policy; no I/O.
 //
 //	blocklists/format   text of a list -> entries and diagnostics
@@ -20,6 +20,10 @@ type (
 	Entry     = set.Entry
 	Match     = set.Match
 	Scope     = set.Scope
+	Trigger   = set.Trigger
+	Reply     = set.Reply
+	Types     = set.Types
+	Kinds     = set.Kinds
 	Class     = set.Class
 	Action    = set.Action
 	Stats     = set.Stats
@@ -48,6 +52,37 @@ const (
 	Exact  = set.Exact
 	Below  = set.Below
 )
+
+// Triggers of an entry; the zero value is what the question is about.
+const (
+	Target = set.Target
+	Client = set.Client
+	Server = set.Server
+)
+
+// Replies of an entry; the zero value leaves it to list and policy.
+const (
+	ReplyPolicy   = set.ReplyPolicy
+	ReplyNXDOMAIN = set.ReplyNXDOMAIN
+	ReplyNoData   = set.ReplyNoData
+	ReplyDrop     = set.ReplyDrop
+	ReplyTCPOnly  = set.ReplyTCPOnly
+	ReplyData     = set.ReplyData
+)
+
+// Kinds of entries, for [Set.Holds].
+const (
+	KindName        = set.KindName
+	KindAddr        = set.KindAddr
+	KindURL         = set.KindURL
+	KindFingerprint = set.KindFingerprint
+	KindClient      = set.KindClient
+	KindServer      = set.KindServer
+	KindServerAddr  = set.KindServerAddr
+)
+
+// NewTypes makes a set of DNS types; see [set.NewTypes].
+func NewTypes(except bool, types ...uint16) Types { return set.NewTypes(except, types...) }
 
 // NewBuilder returns an empty Builder.
 func NewBuilder() *Builder { return set.NewBuilder() }

@@ -6,29 +6,31 @@ import (
 	"runtime"
 )
 
-// Addresses stand in the same index and records as names. Their key begins with an octet that no name has, then the length of
-// the prefix, then the address. A look-up asks once for each length that occurs, longest first. Lists use a handful of lengths;
-// the bound is 33 probes for IPv4 and 129 for IPv6.
-const (
-	family4    = 4
-	family6    = 6
-	addrKeyMax = 18
-)
-
-// isAddrKey tells keys apart: names are printable ASCII.
-func isAddrKey(k []byte) bool { return len(k) > 0 && (k[0] == family4 || k[0] == family6) }
+// Addresses stand in the same index and records as names. Their key is an octet for trigger and family, the length of the prefix
+// and the address. A look-up asks once for each length that occurs, longest first. Lists use a handful of lengths; the bound is
+// 33 probes for IPv4 and 129 for IPv6.
+const addrKeyMax = 18
 
 // addrKey writes the key of a canonical prefix.
-func addrKey(dst *[addrKeyMax]byte, a netip.Addr, n int) []byte {
+func addrKey(dst *[addrKeyMax]byte, t Trigger, a netip.Addr, n int) []byte {
+	dst[0] = [...]byte{0, asClient, asServer}[t%3]
 	dst[1] = uint8(n)
 	if a.Is4() {
-		dst[0] = family4
+		dst[0] |= family4
 		b := a.As4()
 		return dst[:2+copy(dst[2:], b[:])]
 	}
-	dst[0] = family6
+	dst[0] |= family6
 	b := a.As16()
 	return dst[:2+copy(dst[2:], b[:])]
+}
+
+// family numbers the families: 0 is IPv4.
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 // prefixOf reads a key; the zero Prefix when it is none.
@@ -37,7 +39,7 @@ func prefixOf(k []byte) netip.Prefix {
 		return netip.Prefix{}
 	}
 	a, ok := netip.AddrFromSlice(k[2:])
-	if !ok || a.Is4() != (k[0] == family4) {
+	if !ok || a.Is4() != (k[0]&^(asClient|asServer) == family4) {
 		return netip.Prefix{}
 	}
 	return netip.PrefixFrom(a, int(k[1]))
@@ -69,36 +71,38 @@ func (l *lengths) below(n int) (int, bool) {
 // LookupAddr appends to dst every entry whose address or prefix holds addr, longest prefix first. IPv4-mapped addresses are
 // unmapped and zones ignored. It does not allocate when dst has room.
 func (s *Set) LookupAddr(addr netip.Addr, dst []Match) []Match {
-	addr = addr.Unmap().WithZone("")
+	return s.lookupAddr(Target, addr, dst)
+}
+
+// LookupClient does the same among the entries of [Client], for the address of who asks.
+func (s *Set) LookupClient(addr netip.Addr, dst []Match) []Match {
+	return s.lookupAddr(Client, addr, dst)
+}
+
+// LookupServerAddr does the same among the entries of [Server], for the address of a name server.
+func (s *Set) LookupServerAddr(addr netip.Addr, dst []Match) []Match {
+	return s.lookupAddr(Server, addr, dst)
+}
+
+func (s *Set) lookupAddr(t Trigger, addr netip.Addr, dst []Match) []Match {
 	if s == nil || s.index.n == 0 || !addr.IsValid() {
 		return dst
 	}
-	lens := &s.len6
-	if addr.Is4() {
-		lens = &s.len4
-	}
+	addr = addr.Unmap().WithZone("")
+	lens := &s.has.prefix[t][family(addr)]
 	var buf [addrKeyMax]byte
 	for n, ok := lens.below(addr.BitLen() + 1); ok; n, ok = lens.below(n) {
 		p, err := addr.Prefix(n)
 		if err != nil { // cannot be: n is within the family's length
 			break
 		}
-		key := addrKey(&buf, p.Addr(), n)
-		if rec, found := s.find(s.seed.key(key), key); found {
-			dst = s.appendAddr(dst, rec, uint8(addr.BitLen()-n))
+		key := addrKey(&buf, t, p.Addr(), n)
+		if rec, found := s.find(s.seed.label(s.seed.start(), key), 0, key); found {
+			for i := 0; i < len(rec.rules); i += ruleSize {
+				dst = append(dst, rec.match(i, addrEntry, uint8(addr.BitLen()-n)))
+			}
 		}
 	}
 	runtime.KeepAlive(s) // the memory is given back when s is unreachable
-	return dst
-}
-
-func (s *Set) appendAddr(dst []Match, rec record, depth uint8) []Match {
-	for i := 0; i < len(rec.rules); i += ruleSize {
-		r := ruleAt(rec.rules[i:])
-		dst = append(dst, Match{
-			Entry: uint32((rec.off+uint64(i))/recordUnit) | addrEntry, List: r.list, Depth: depth,
-			Exception: r.flag.exception(), Important: r.flag.important(),
-		})
-	}
 	return dst
 }

@@ -74,7 +74,7 @@ func (b *Builder) each(f func(record)) {
 		if !b.gone[ruleAt(rec.rules).list] {
 			f(rec)
 		}
-		off = rec.next()
+		off = rec.next(b.mem[:b.used])
 	}
 }
 
@@ -103,13 +103,22 @@ func (b *Builder) compare(x, y ref) int {
 	if c := bytes.Compare(xr.key, yr.key); c != 0 {
 		return c
 	}
-	p, q := ruleAt(xr.rules), ruleAt(yr.rules)
-	return cmp.Or(cmp.Compare(p.list, q.list), compareFlags(p.flag, q.flag), cmp.Compare(p.line, q.line))
+	p, q := b.rule(xr), b.rule(yr)
+	return cmp.Or(cmp.Compare(p.list, q.list), compareSaid(p, q), cmp.Compare(p.line, q.line))
 }
 
-// compareFlags puts a cancelling entry before the entries it cancels.
-func compareFlags(x, y flags) int {
-	return cmp.Or(cmp.Compare(x&^flagCancel, y&^flagCancel), cmp.Compare(y&flagCancel, x&flagCancel))
+// rule reads the one rule of a record of ours.
+func (b *Builder) rule(rec record) rule {
+	r := ruleAt(rec.rules)
+	if r.flag&flagExtra != 0 {
+		r.extra, _ = rec.extraOf(b.mem, 0)
+	}
+	return r
+}
+
+// compareSaid puts a cancelling entry before the entries it cancels.
+func compareSaid(p, q rule) int {
+	return cmp.Or(cmp.Compare(p.flag&^flagCancel, q.flag&^flagCancel), bytes.Compare(p.extra, q.extra), cmp.Compare(q.flag&flagCancel, p.flag&flagCancel))
 }
 
 // sameKey says whether two neighbours speak of one key.
@@ -169,9 +178,10 @@ func (s *Set) trim(body []byte, end uint64) {
 // live appends the first of each run of equal rules of one key, unless the run starts with a cancellation.
 func (b *Builder) live(dst []rule, group []ref) []rule {
 	for i := 0; i < len(group); {
-		r := ruleAt(b.record(group[i]).rules)
+		r := b.rule(b.record(group[i]))
 		for i++; i < len(group); i++ {
-			if o := ruleAt(b.record(group[i]).rules); o.list != r.list || (o.flag^r.flag)&^flagCancel != 0 {
+			o := b.rule(b.record(group[i]))
+			if o.list != r.list || (o.flag^r.flag)&^flagCancel != 0 || !bytes.Equal(o.extra, r.extra) {
 				break
 			}
 		}
@@ -185,21 +195,41 @@ func (b *Builder) live(dst []rule, group []ref) []rule {
 // emit writes the record of a key at off and counts it; it returns where the next one begins.
 func (s *Set) emit(body []byte, off uint64, rules []rule, key []byte) uint64 {
 	for i, r := range rules {
-		size := uint8(0)
+		size := 0
 		if i == len(rules)-1 {
-			size = uint8(len(key))
+			size = len(key)
 		}
-		r.put(body[off:], size)
-		off += ruleSize
-		if isAddrKey(key) {
-			s.stats[r.list].Addresses++
-		} else {
-			s.stats[r.list].Names++
-		}
+		off += uint64(r.put(body[off:], size))
+		s.stats[r.list].count(key)
 	}
-	s.addKey(key)
+	s.count.count(key)
+	s.has.add(key)
 	s.count.Rules += len(rules)
-	return aligned(off + uint64(copy(body[off:], key)))
+	off += uint64(copy(body[off:], key))
+	for _, r := range rules {
+		off += uint64(copy(body[off:], r.extra))
+	}
+	return aligned(off)
+}
+
+// count counts a rule of a key.
+func (c *ListStats) count(key []byte) {
+	*counter(key, &c.Names, &c.Addresses, &c.URLs, &c.Fingerprints)++
+}
+
+// count counts a key.
+func (c *Stats) count(key []byte) { *counter(key, &c.Names, &c.Addresses, &c.URLs, &c.Fingerprints)++ }
+
+func counter(key []byte, names, addresses, urls, fingerprints *int) *int {
+	switch {
+	case isAddrKey(key):
+		return addresses
+	case key[0] == keyURL:
+		return urls
+	case key[0] == keyFingerprint:
+		return fingerprints
+	}
+	return names
 }
 
 // size is what is always resident: everything, unless the records lie in a file.

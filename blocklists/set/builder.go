@@ -21,9 +21,8 @@ var (
 // Limits of the compact form.
 const (
 	maxLists   = math.MaxUint16 // Match.List
-	maxName    = math.MaxUint8  // the size octet of a rule; a name that [hostname.Parse] made has at most 253 octets
 	maxRules   = math.MaxInt32 - 1
-	maxRecords = addrEntry*recordUnit - (ruleSize + maxName) // the highest bit of an entry number marks addresses
+	maxRecords = addrEntry * recordUnit // the highest bit of an entry number marks addresses
 )
 
 // Builder collects lists and entries and makes a [Set] of them. Names are stored once, however many lists hold them; every
@@ -74,37 +73,53 @@ func (b *Builder) Drop(list uint16) {
 	}
 }
 
-// Add adds an entry to a list. An exception of a list without GrantAllow is counted and left out, without error.
+// SetNearest sets [List.Nearest] of a list, which is known only when its format is.
+func (b *Builder) SetNearest(list uint16) {
+	if int(list) < len(b.lists) {
+		b.lists[list].Nearest = true
+	}
+}
+
+// Add adds an entry to a list. What the list has no grant for is counted and left out, without error: exceptions and ReplyTCPOnly
+// without GrantAllow, ReplyData without GrantRewrite.
 func (b *Builder) Add(list uint16, e Entry) error {
 	if int(list) >= len(b.lists) {
 		return fmt.Errorf("list %d: %w", list, ErrList)
 	}
-	if e.Name.IsZero() == !e.Prefix.IsValid() || e.Scope > Below {
+	if e.Prefix.IsValid() {
+		p, ok := CanonicalPrefix(e.Prefix)
+		if !ok {
+			return fmt.Errorf("list %q line %d: %v: %w", b.lists[list].Name, e.Line, e.Prefix, ErrEntry)
+		}
+		e.Prefix = p
+	}
+	if !e.valid() {
 		return fmt.Errorf("list %q line %d: %w", b.lists[list].Name, e.Line, ErrEntry)
 	}
-	if e.Exception && !b.lists[list].GrantAllow {
-		if !e.Cancel {
-			b.stats[list].Refused++
-		}
+	if b.refused(list, &e) {
 		return nil
 	}
-	if e.Prefix.IsValid() {
-		return b.addPrefix(list, e)
-	}
-	name := e.Name.String()
-	if len(name) > maxName {
-		return fmt.Errorf("list %q line %d: name of %d octets: %w", b.lists[list].Name, e.Line, len(name), ErrEntry)
-	}
-	return b.write(rule{line: e.Line, list: list, flag: flagsOf(e)}, octets(name))
-}
-
-func (b *Builder) addPrefix(list uint16, e Entry) error {
-	p, ok := CanonicalPrefix(e.Prefix)
-	if !ok {
-		return fmt.Errorf("list %q line %d: %v: %w", b.lists[list].Name, e.Line, e.Prefix, ErrEntry)
+	if e.Name.IsZero() {
+		e.Scope = Suffix
 	}
 	var buf [addrKeyMax]byte
-	return b.write(rule{line: e.Line, list: list, flag: flagsOf(e) &^ scopeBits}, addrKey(&buf, p.Addr(), p.Bits()))
+	return b.write(rule{line: e.Line, list: list, flag: flagsOf(e)}, keyOf(&buf, &e), &e)
+}
+
+// refused says whether the list has no grant for e, and counts that.
+func (b *Builder) refused(list uint16, e *Entry) bool {
+	count := &b.stats[list].Refused
+	switch {
+	case (e.Exception || e.Reply == ReplyTCPOnly) && !b.lists[list].GrantAllow:
+	case e.Reply == ReplyData && !b.lists[list].GrantRewrite:
+		count = &b.stats[list].RefusedRewrites
+	default:
+		return false
+	}
+	if !e.Cancel {
+		*count++
+	}
+	return true
 }
 
 // CanonicalPrefix masks p and turns an IPv4-mapped one into IPv4; ok is false for one that is wider than the mapped space.
@@ -120,16 +135,23 @@ func CanonicalPrefix(p netip.Prefix) (canonical netip.Prefix, ok bool) {
 }
 
 // write appends a record of one rule.
-func (b *Builder) write(r rule, key []byte) error {
-	size := aligned(uint64(ruleSize + len(key)))
+func (b *Builder) write(r rule, key []byte, e *Entry) error {
+	size := uint64(ruleSize + keySize(key))
+	if r.flag&flagExtra != 0 {
+		size += uint64(extraSize + len(e.Types) + len(e.Data))
+	}
+	size = aligned(size)
 	if b.count >= maxRules || b.used+size > maxRecords {
 		return fmt.Errorf("list %q line %d: %w", b.lists[r.list].Name, r.line, ErrTooMany)
 	}
 	if b.used+size > uint64(len(b.mem)) {
 		b.grow()
 	}
-	r.put(b.mem[b.used:], uint8(len(key)))
-	copy(b.mem[b.used+ruleSize:], key)
+	at := b.used + uint64(r.put(b.mem[b.used:], len(key)))
+	at += uint64(copy(b.mem[at:], key))
+	if r.flag&flagExtra != 0 {
+		appendExtra(b.mem[at:at:len(b.mem)], e)
+	}
 	b.used += size
 	b.count++
 	return nil

@@ -165,7 +165,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	want := everything(s)
 	f.Add(whole)
-	f.Add(whole[:300])
+	f.Add(whole[:600])
 	f.Add([]byte("weirset\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		path := filepath.Join(t.TempDir(), "lists.set")
@@ -185,7 +185,7 @@ func FuzzOpen(f *testing.F) {
 func reseal(text []byte) []byte {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	size := func(at int) int { return int(binary.LittleEndian.Uint64(text[at:])) }
-	off, sums := 256, []byte(nil)
+	off, sums := 512, []byte(nil)
 	for _, at := range []int{64, 72, 80} { // the sizes of meta, index and records
 		n := size(at)
 		if n < 0 || n > len(text)-off {
@@ -199,8 +199,8 @@ func reseal(text []byte) []byte {
 	if off+len(sums) == len(text) {
 		copy(text[off:], sums)
 	}
-	binary.LittleEndian.PutUint32(text[176:], crc32.Checksum(sums, table))
-	binary.LittleEndian.PutUint32(text[252:], crc32.Checksum(text[:252], table))
+	binary.LittleEndian.PutUint32(text[64+8*35:], crc32.Checksum(sums, table))
+	binary.LittleEndian.PutUint32(text[508:], crc32.Checksum(text[:508], table))
 	return text
 }
 

@@ -64,22 +64,6 @@ func fold(x, y uint64) uint64 {
 	return hi ^ lo
 }
 
-// key hashes a stored key: a name or an address.
-func (s *seed) key(k []byte) uint64 {
-	if isAddrKey(k) {
-		return s.label(s.start(), k)
-	}
-	h := s.start()
-	for end := len(k); ; {
-		dot := lastDot(k[:end])
-		h = s.label(h, k[dot+1:end])
-		if dot < 0 {
-			return h
-		}
-		end = dot
-	}
-}
-
 // lastDot is a plain loop: labels are short.
 func lastDot(b []byte) int {
 	for i := len(b) - 1; i >= 0; i-- {

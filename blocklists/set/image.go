@@ -11,7 +11,7 @@ import (
 
 // A snapshot file, all numbers little-endian, nothing between the parts:
 //
-//	header   256 bytes, see below; its own CRC at its end
+//	header   512 bytes, see below; its own CRC at its end
 //	meta     JSON: lists, what became of their entries, the note
 //	index    see index.go; at a multiple of 64
 //	records  see record.go
@@ -20,8 +20,8 @@ import (
 // The CRC of sums stands in the header. So a change of any byte, or a missing one, is found when the file is opened. Nobody is
 // kept from forging a file, who may write it: it lies in weir's own directory.
 const (
-	headerSize = 256
-	version    = 1
+	headerSize = 512
+	version    = 2 // 1 had names and addresses only
 	sumBlock   = 1 << 20
 	maxMeta    = 256 << 20 // 65535 lists with their words
 )
@@ -37,18 +37,17 @@ type header struct {
 	seed                       seed
 	meta, index, records, sums uint64 // sizes
 	names, addresses, rules    uint64
-	labels                     uint64
-	len4, len6                 lengths
+	urls, fingerprints         uint64
+	has                        present
 	sumsCRC                    uint32
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // the package keeps it; computed by the CPU
 
 func (h *header) words() []*uint64 {
-	return []*uint64{
-		&h.meta, &h.index, &h.records, &h.sums, &h.names, &h.addresses, &h.rules, &h.labels,
-		&h.len4[0], &h.len4[1], &h.len4[2], &h.len6[0], &h.len6[1], &h.len6[2],
-	}
+	return append([]*uint64{
+		&h.meta, &h.index, &h.records, &h.sums, &h.names, &h.addresses, &h.urls, &h.fingerprints, &h.rules,
+	}, h.has.words()...)
 }
 
 func (h *header) encode() []byte {
@@ -97,14 +96,19 @@ func (h *header) check(size uint64) error {
 	switch {
 	case rest != 0:
 		return fmt.Errorf("%w: something follows", ErrSnapshot)
-	case h.meta > maxMeta, h.index%bucketSize != 0, h.meta%bucketSize != 0, h.records > maxRecords+ruleSize+maxName:
+	case h.meta > maxMeta, h.index%bucketSize != 0, h.meta%bucketSize != 0, h.records > maxRecords:
 		return fmt.Errorf("%w: sizes", ErrSnapshot)
 	case h.sums != uint64(4*(blocks(h.meta)+blocks(h.index)+blocks(h.records))):
 		return fmt.Errorf("%w: sums", ErrSnapshot)
-	case h.names+h.addresses > h.index/bucketSize*bucketSlots, h.rules > maxRules:
+	case h.keys() > h.index/bucketSize*bucketSlots, h.rules > maxRules:
 		return fmt.Errorf("%w: counts", ErrSnapshot)
 	}
 	return nil
+}
+
+// keys is how many there are; each term is bounded, so that a lie does not wrap around.
+func (h *header) keys() uint64 {
+	return min(h.names, maxRules) + min(h.addresses, maxRules) + min(h.urls, maxRules) + min(h.fingerprints, maxRules)
 }
 
 // blocks is how many sums a part of n bytes has.

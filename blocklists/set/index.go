@@ -89,8 +89,8 @@ func equal(w, t uint64) uint64 {
 	return (w - lanes) &^ w & tops
 }
 
-// find returns the record of exactly this key.
-func (s *Set) find(h uint64, key []byte) (rec record, ok bool) {
+// find returns the record of exactly this key. kind is the first octet of a key that does not stand in front of key, or 0.
+func (s *Set) find(h uint64, kind byte, key []byte) (rec record, ok bool) {
 	t := uint64(uint16(h)) * lanes
 	at := s.index.home(h)
 	for range s.index.n { // ends at the first bucket that held all that belonged there
@@ -98,7 +98,7 @@ func (s *Set) find(h uint64, key []byte) (rec record, ok bool) {
 		low, high := equal(binary.LittleEndian.Uint64(b[0:]), t), equal(binary.LittleEndian.Uint64(b[8:]), t)
 		last := equal(binary.LittleEndian.Uint64(b[16:]), t) & 0xffff_ffff // two tags, then other things
 		if low|high|last != 0 {
-			if rec, ok = s.verify(b, low>>15|high>>14|last>>13, key); ok {
+			if rec, ok = s.verify(b, low>>15|high>>14|last>>13, kind, key); ok {
 				return rec, true
 			}
 		}
@@ -111,7 +111,7 @@ func (s *Set) find(h uint64, key []byte) (rec record, ok bool) {
 }
 
 // verify compares the bytes behind every candidate: bit 16*i+j stands for slot 4*j+i.
-func (s *Set) verify(b *[bucketSize]byte, marks uint64, key []byte) (record, bool) {
+func (s *Set) verify(b *[bucketSize]byte, marks uint64, kind byte, key []byte) (record, bool) {
 	for ; marks != 0; marks &= marks - 1 {
 		bit := bits.TrailingZeros64(marks)
 		slot := 4*(bit%16) + bit/16
@@ -119,7 +119,7 @@ func (s *Set) verify(b *[bucketSize]byte, marks uint64, key []byte) (record, boo
 			continue // an empty slot has tag 0
 		}
 		rec, ok := recordAt(s.records, uint64(binary.LittleEndian.Uint32(b[(atRefs+4*slot)%bucketSize:]))*recordUnit)
-		if ok && string(rec.key) == string(key) {
+		if ok && rec.is(kind, key) {
 			return rec, true
 		}
 	}

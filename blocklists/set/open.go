@@ -51,8 +51,11 @@ func load(f *mapped.File) (*Set, error) {
 		return nil, fmt.Errorf("%w: sums damaged", ErrSnapshot)
 	}
 	s := &Set{
-		seed: h.seed, labels: h.labels, len4: h.len4, len6: h.len6,
-		count: Stats{Names: int(h.names), Addresses: int(h.addresses), Rules: int(h.rules), Mapped: uint64(f.Size())},
+		seed: h.seed, has: h.has,
+		count: Stats{
+			Names: int(h.names), Addresses: int(h.addresses), URLs: int(h.urls), Fingerprints: int(h.fingerprints), Rules: int(h.rules),
+			Mapped: uint64(f.Size()),
+		},
 	}
 	if err := s.fill(f, &h, sums); err != nil {
 		s.Close()

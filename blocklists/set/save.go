@@ -26,7 +26,7 @@ func (s *Set) Save(path string) error {
 	h := header{
 		seed: s.seed, meta: uint64(len(m)), index: uint64(len(s.index.b)), records: uint64(len(s.records)), sums: uint64(len(sums)),
 		names: uint64(s.count.Names), addresses: uint64(s.count.Addresses), rules: uint64(s.count.Rules),
-		labels: s.labels, len4: s.len4, len6: s.len6, sumsCRC: crc32.Checksum(sums, castagnoli()),
+		urls: uint64(s.count.URLs), fingerprints: uint64(s.count.Fingerprints), has: s.has, sumsCRC: crc32.Checksum(sums, castagnoli()),
 	}
 	if err := h.check(headerSize + h.meta + h.index + h.records + h.sums); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"weir/blocklists/set/mapped"
 	"weir/internal/hostname"
@@ -19,9 +18,7 @@ type Set struct {
 	seed    seed
 	index   index
 	records []byte
-	labels  uint64  // bit n: there are names of n labels (63: of 63 or more)
-	len4    lengths // that occur
-	len6    lengths
+	has     present
 	lists   []List
 	stats   []ListStats
 	note    []byte
@@ -30,49 +27,56 @@ type Set struct {
 	buckets, body *mapped.Region // own what index and records view; nil where that is on the heap
 }
 
-// maxLabels is the last bit of Set.labels.
-const maxLabels = 63
-
 // Lookup appends to dst every entry that covers name, over all lists, most specific first (the name itself, then its parents;
 // within one, in the order of the lists). It does not allocate when dst has room.
 func (s *Set) Lookup(name hostname.Name, dst []Match) []Match {
-	if s == nil || s.labels == 0 || name.IsZero() {
+	if s == nil || s.has.labels == 0 || name.IsZero() {
 		return dst
 	}
+	return s.lookupName(name.String(), s.seed.start(), 0, s.has.labels, dst)
+}
+
+// LookupServer does the same among the entries of [Server], for the name of a name server.
+func (s *Set) LookupServer(name hostname.Name, dst []Match) []Match {
+	if s == nil || s.has.servers == 0 || name.IsZero() {
+		return dst
+	}
+	return s.lookupName(name.String(), s.seed.kind(keyServer), keyServer, s.has.servers, dst)
+}
+
+// lookupName walks over a name; h is the hash of no label, kind the first octet of keys or 0, numbers has a bit for each number
+// of labels that occurs.
+func (s *Set) lookupName(name string, h uint64, kind byte, numbers uint64, dst []Match) []Match {
 	// From right to left: one pass hashes all parents, and the processor, which rightly guesses that nothing matches, loads the
 	// buckets of the longer names while it still waits for the shorter ones.
-	text, first, labels := octets(name.String()), len(dst), 0
-	for h, end := s.seed.start(), len(text); end >= 0; {
+	text, first, labels := octets(name), len(dst), 0
+	for end := len(text); end >= 0; {
 		dot := lastDot(text[:end])
 		h = s.seed.label(h, text[dot+1:end])
 		labels++
-		if s.labels>>min(labels, maxLabels)&1 != 0 {
-			if rec, ok := s.find(h, text[dot+1:]); ok {
-				dst = s.appendName(dst, rec, labels, dot < 0)
+		if numbers>>min(labels, maxBit)&1 != 0 {
+			if rec, ok := s.find(h, kind, text[dot+1:]); ok {
+				dst = appendName(dst, rec, labels, dot < 0)
 			}
 		}
-		if end = dot; s.labels>>min(labels+1, maxLabels) == 0 { // no list has so long a name
+		if end = dot; numbers>>min(labels+1, maxBit) == 0 { // no list has so long a name
 			break
 		}
 	}
 	runtime.KeepAlive(s) // the memory is given back when s is unreachable
 	if len(dst) > first {
-		upright(dst[first:], strings.Count(name.String(), ".")+1)
+		upright(dst[first:], strings.Count(name, ".")+1)
 	}
 	return dst
 }
 
 // appendName appends the rules of rec in reverse order, with the labels of its name in Depth: Lookup turns both around.
-func (s *Set) appendName(dst []Match, rec record, labels int, whole bool) []Match {
+func appendName(dst []Match, rec record, labels int, whole bool) []Match {
 	for i := len(rec.rules) - ruleSize; i >= 0; i -= ruleSize {
-		r := ruleAt(rec.rules[i:])
-		if scope := r.flag.scope(); scope == Exact && !whole || scope == Below && whole {
+		if scope := flags(rec.rules[i+atFlag]).scope(); scope == Exact && !whole || scope == Below && whole {
 			continue
 		}
-		dst = append(dst, Match{
-			Entry: uint32((rec.off + uint64(i)) / recordUnit), List: r.list, Depth: uint8(labels),
-			Exception: r.flag.exception(), Important: r.flag.important(),
-		})
+		dst = append(dst, rec.match(i, 0, uint8(labels)))
 	}
 	return dst
 }
@@ -112,31 +116,42 @@ func (s *Set) Entry(m Match) Entry {
 		return Entry{}
 	}
 	// Is there a rule at off, or the middle of something? The index knows where records begin.
-	rec, ok := s.find(s.seed.key(rest.key), rest.key)
+	rec, ok := s.find(s.seed.key(rest.key), 0, rest.key)
 	if !ok || off < rec.off || off >= rec.off+uint64(len(rec.rules)) || (off-rec.off)%ruleSize != 0 {
 		return Entry{}
 	}
-	return entryOf(ruleAt(rest.rules), rest.key)
-}
-
-func entryOf(r rule, key []byte) Entry {
-	e := Entry{Exception: r.flag.exception(), Important: r.flag.important(), Line: r.line}
-	if isAddrKey(key) {
-		e.Prefix = prefixOf(key)
-		return e
-	}
-	name, err := hostname.FromDNS(string(key))
-	if err != nil { // cannot be: it was a Name when it was added
+	e, ok := rec.entry(s.records, int(off-rec.off))
+	if !ok {
 		return Entry{}
 	}
-	e.Name, e.Scope = name, r.flag.scope()
 	return e
+}
+
+// Holds says which kinds of entries there are, so that callers skip look-ups that cannot find anything.
+func (s *Set) Holds() Kinds {
+	if s == nil {
+		return 0
+	}
+	return s.has.kinds()
+}
+
+// Nearest removes from the matches of one look-up, in place, those of lists with [List.Nearest] that lie further away than another
+// of the same list: what such a list says of x holds for all below x but for what it says of itself. Look-ups return all, for those
+// who want to know every entry; whoever decides asks here first, before exceptions are weighed.
+func (s *Set) Nearest(ms []Match) []Match {
+	kept := ms[:0]
+	for _, m := range ms {
+		if !s.List(m.List).Nearest || !slices.ContainsFunc(kept, func(k Match) bool { return k.List == m.List && k.Depth < m.Depth }) {
+			kept = append(kept, m)
+		}
+	}
+	return kept
 }
 
 // EntryText returns the canonical text of the matching entry (see [Entry.String]) and its line in its list.
 func (s *Set) EntryText(m Match) (text string, line uint32) {
 	e := s.Entry(m)
-	if e.Line == 0 && e.Name.IsZero() && !e.Prefix.IsValid() {
+	if e == (Entry{}) {
 		return "", 0
 	}
 	return e.String(), e.Line
@@ -176,19 +191,4 @@ func (s *Set) Close() {
 	*s = Set{}
 	buckets.Free()
 	body.Free()
-}
-
-// addKey counts a key that has rules.
-func (s *Set) addKey(key []byte) {
-	if !isAddrKey(key) {
-		s.count.Names++
-		s.labels |= 1 << min(strings.Count(unsafe.String(&key[0], len(key)), ".")+1, maxLabels)
-		return
-	}
-	s.count.Addresses++
-	if p := prefixOf(key); p.Addr().Is4() {
-		s.len4.add(uint8(p.Bits()))
-	} else {
-		s.len6.add(uint8(p.Bits()))
-	}
 }

@@ -153,11 +153,20 @@ func TestBuilderRefuses(t *testing.T) {
 	}
 	both := named("a.example", 1)
 	both.Prefix = netip.MustParsePrefix("192.0.2.0/24")
-	long, err := hostname.FromDNS(strings.Repeat(`\001`, 63) + "." + strings.Repeat(`\001`, 63) + ".example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for what, e := range map[string]set.Entry{"empty": {}, "both": both, "scope": {Name: both.Name, Scope: 3}, "long": {Name: long}, "mapped": prefix("::ffff:0.0.0.0/90", 1)} {
+	rpz := func(change func(*set.Entry)) set.Entry { return named("a.example", 1, change) }
+	for what, e := range map[string]set.Entry{
+		"empty": {}, "both": both, "scope": {Name: both.Name, Scope: 3}, "mapped": prefix("::ffff:0.0.0.0/90", 1),
+		"trigger": rpz(func(e *set.Entry) { e.Trigger = 3 }), "client name": rpz(func(e *set.Entry) { e.Trigger = set.Client }),
+		"reply": rpz(func(e *set.Entry) { e.Reply = 6 }), "data alone": rpz(func(e *set.Entry) { e.Data = "A 192.0.2.1" }),
+		"no data":      rpz(func(e *set.Entry) { e.Reply = set.ReplyData }),
+		"two lines":    rpz(func(e *set.Entry) { e.Reply, e.Data = set.ReplyData, "A 192.0.2.1\nA 192.0.2.2" }),
+		"half a reply": rpz(func(e *set.Entry) { e.Exception, e.Reply = true, set.ReplyDrop }),
+		"types":        rpz(func(e *set.Entry) { e.Types = "\x02\x00\x01" }), "no types": rpz(func(e *set.Entry) { e.Types = "\x00" }),
+		"unsorted": rpz(func(e *set.Entry) { e.Types = "\x00\x00\x02\x00\x01" }),
+		"host":     {URL: "a.example"}, "no host": {URL: "/a"}, "space": {URL: "a.example/a b"}, "long URL": {URL: "a/" + strings.Repeat("a", set.MaxURL)},
+		"URL reply": {URL: "a.example/", Reply: set.ReplyDrop}, "URL trigger": {URL: "a.example/", Trigger: set.Server},
+		"upper": {Fingerprint: strings.Repeat("A", 32)}, "short": {Fingerprint: "abc"}, "joined": {Fingerprint: strings.Repeat("a", 36)},
+	} {
 		if err := b.Add(n, e); !errors.Is(err, set.ErrEntry) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -4,10 +4,7 @@ package set
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
-
-	"weir/internal/hostname"
 )
 
 // Class is what it means to stand on a list. The zero Class is bad: a list whose class was forgotten blocks.
@@ -87,67 +84,33 @@ func find(words []string, text, kind string) (int, error) {
 
 // List is what is known of one list. It is copied into the [Set].
 type List struct {
-	Name       string    // unique in the configuration
-	Class      Class     // what standing on it means
-	Category   string    // free word for rules and events: "c2", "dynamic-dns"
-	Action     Action    // overrides what the class does
-	Priority   int       // an exception beats blocks of equal or lower priority
-	Groups     []string  // groups of clients it applies to; empty means all
-	GrantAllow bool      // exceptions and ActionAllow are honoured; without it a list can only block
-	Source     string    // file or URL, for people
-	Updated    time.Time // when its content was last seen to be current
-	Hash       string    // SHA-256 of its text in hex
+	Name         string    // unique in the configuration
+	Class        Class     // what standing on it means
+	Category     string    // free word for rules and events: "c2", "dynamic-dns"
+	Action       Action    // overrides what the class does
+	Priority     int       // an exception beats blocks of equal or lower priority
+	Confidence   uint8     // how sure its publisher is, in percent: 1 to 100; 0: not said
+	Shadow       bool      // what it would block is only recorded as observed
+	Nearest      bool      // only its entries nearest to the name or address count: see [Set.Nearest] and [Builder.SetNearest]
+	Groups       []string  // groups of clients it applies to; empty means all
+	GrantAllow   bool      // exceptions, ReplyTCPOnly and ActionAllow are honoured; without it a list can only block
+	GrantRewrite bool      // ReplyData is honoured; without it a list can only block
+	Source       string    // file or URL, for people
+	Updated      time.Time // when its content was last seen to be current
+	Hash         string    // SHA-256 of its text in hex
 }
 
-// Entry is one line of a list: exactly one of Name and Prefix is set.
-type Entry struct {
-	Name      hostname.Name
-	Prefix    netip.Prefix // masked; IPv4 unmapped
-	Scope     Scope        // for names only
-	Exception bool         // adblock "@@": lets through what other entries stop
-	Important bool         // adblock "$important": beats exceptions that are not important
-	Cancel    bool         // adblock "$badfilter": removes the equal entry of the same list, wherever it stands
-	Line      uint32       // in its list, from 1
-}
-
-// String returns the canonical text of the entry, as an adblock rule: ||x^ (x and below), |x^ (x alone), ||*.x^ (only below),
-// an address or prefix bare. [format.Parse] of it as adblock gives the entry again.
-func (e Entry) String() string {
-	text := ""
-	if e.Exception {
-		text = "@@"
-	}
-	switch {
-	case e.Prefix.IsValid() && e.Prefix.IsSingleIP():
-		text += e.Prefix.Addr().String()
-	case e.Prefix.IsValid():
-		text += e.Prefix.String()
-	case e.Scope == Exact:
-		text += "|" + e.Name.String() + "^"
-	case e.Scope == Below:
-		text += "||*." + e.Name.String() + "^"
-	default:
-		text += "||" + e.Name.String() + "^"
-	}
-	switch {
-	case e.Important && e.Cancel:
-		text += "$important,badfilter"
-	case e.Important:
-		text += "$important"
-	case e.Cancel:
-		text += "$badfilter"
-	}
-	return text
-}
-
-// Match says that one entry of one list covers the name or address asked for. It is a value without pointers; the [Set] that
-// gave it turns it into text.
+// Match says that one entry of one list covers what was asked for. It is a value without pointers; the [Set] that gave it turns
+// it into text.
 type Match struct {
-	Entry     uint32 // for [Set.EntryText]
-	List      uint16 // for [Set.List]
-	Depth     uint8  // how far above: labels between the name and the entry's name, or host bits of the entry's prefix
+	Entry uint32 // for [Set.Entry] and [Set.EntryText]
+	List  uint16 // for [Set.List]
+	// Depth is how far above the entry lies, at most 255: labels between the name and the entry's name; host bits of the entry's
+	// prefix; of a URL, the boundaries behind the entry's (before and behind each '/', before '?', and the end). 0 for fingerprints.
+	Depth     uint8
 	Exception bool
 	Important bool
+	Extra     bool // the entry has a Reply, Types or a Trigger of its own: see [Set.Entry]
 }
 
 // addrEntry marks an Entry that counts address rules, not name rules: List and Entry alone name an entry.
@@ -158,17 +121,22 @@ func (m Match) IsAddr() bool { return m.Entry&addrEntry != 0 }
 
 // Stats describes a whole Set.
 type Stats struct {
-	Lists     int
-	Names     int    // distinct names
-	Addresses int    // distinct addresses and prefixes
-	Rules     int    // entries over all lists, duplicates within a list removed
-	Bytes     uint64 // always resident: the whole snapshot, or without Mapped when it comes from a file
-	Mapped    uint64 // bytes of the file that is mapped; only what hits touch of it becomes resident, and that may be dropped
+	Lists        int
+	Names        int    // distinct names, those of name servers included
+	Addresses    int    // distinct addresses and prefixes, of every trigger
+	URLs         int    // distinct URLs
+	Fingerprints int    // distinct fingerprints
+	Rules        int    // entries over all lists, duplicates within a list removed
+	Bytes        uint64 // always resident: the whole snapshot, or without Mapped when it comes from a file
+	Mapped       uint64 // bytes of the file that is mapped; only what hits touch of it becomes resident, and that may be dropped
 }
 
 // ListStats describes what became of the entries of one list.
 type ListStats struct {
-	Names     int // name entries in force
-	Addresses int // address entries in force
-	Refused   int // exceptions refused because the list has no GrantAllow
+	Names           int // name entries in force
+	Addresses       int // address entries in force
+	URLs            int // URL entries in force
+	Fingerprints    int // fingerprint entries in force
+	Refused         int // exceptions and ReplyTCPOnly, refused because the list has no GrantAllow
+	RefusedRewrites int // ReplyData, refused because the list has no GrantRewrite
 }
