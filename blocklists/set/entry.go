@@ -89,25 +89,36 @@ const (
 
 // valid says whether the Builder takes e; a Prefix is looked at there.
 func (e *Entry) valid() bool {
+	if !e.oneKind() || e.Scope > Below {
+		return false
+	}
+	plain := e.Trigger == Target && e.Reply == ReplyPolicy && e.Data == "" && e.Types == ""
+	switch {
+	case e.URL != "":
+		return plain && validURL(e.URL)
+	case e.Fingerprint != "":
+		return plain && validFingerprint(e.Fingerprint)
+	}
+	return plain || e.validRest()
+}
+
+// validRest looks at what names and prefixes may say beside.
+func (e *Entry) validRest() bool {
+	if e.Trigger > Server || e.Reply > ReplyData || e.Exception && e.Reply != ReplyPolicy || e.Trigger == Client && !e.Prefix.IsValid() {
+		return false
+	}
+	return e.validData() && e.Types.valid()
+}
+
+// oneKind says whether exactly one of Name, Prefix, URL and Fingerprint is set.
+func (e *Entry) oneKind() bool {
 	kinds := 0
 	for _, is := range [...]bool{!e.Name.IsZero(), e.Prefix.IsValid(), e.URL != "", e.Fingerprint != ""} {
 		if is {
 			kinds++
 		}
 	}
-	switch {
-	case kinds != 1, e.Scope > Below, e.Trigger > Server, e.Reply > ReplyData, e.Exception && e.Reply != ReplyPolicy:
-		return false
-	case e.Trigger == Client && !e.Prefix.IsValid():
-		return false
-	case (e.URL != "" || e.Fingerprint != "") && (e.Trigger != Target || e.Reply != ReplyPolicy || e.Types != ""):
-		return false
-	case e.URL != "":
-		return validURL(e.URL)
-	case e.Fingerprint != "":
-		return validFingerprint(e.Fingerprint)
-	}
-	return e.validData() && e.Types.valid()
+	return kinds == 1
 }
 
 func (e *Entry) validData() bool {
@@ -134,21 +145,14 @@ func printable(s string, low byte) bool {
 }
 
 func validFingerprint(fp string) bool {
-	if len(fp) != ja3Size && len(fp) != ja4Size {
-		return false
+	switch len(fp) {
+	case ja3Size:
+		return only(fp, "0123456789abcdef")
+	case ja4Size:
+		return only(fp[:10], "0123456789abcdefghijklmnopqrstuvwxyz") && fp[10] == '_' && only(fp[11:23], "0123456789abcdef") &&
+			fp[23] == '_' && only(fp[24:], "0123456789abcdef")
 	}
-	for i := range len(fp) {
-		c := fp[i]
-		hex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
-		switch {
-		case len(fp) == ja4Size && (i == 10 || i == 23):
-			if c != '_' {
-				return false
-			}
-		case hex, len(fp) == ja4Size && i < 10 && 'g' <= c && c <= 'z':
-		default:
-			return false
-		}
-	}
-	return true
+	return false
 }
+
+func only(s, octets string) bool { return strings.Trim(s, octets) == "" }
