@@ -74,18 +74,22 @@ func (r *Resolver) fetch(ctx context.Context, key query.Key) (cache.Result, erro
 }
 
 // judged shows an answer to the gate. Where the upstream cut its chain it asks for the rest, piece by piece, each judged before the
-// next is asked for: a blocked name is not asked for.
+// next is asked for: a blocked name is not asked for. The name servers of all zones that it led through come last.
 func (t *transaction) judged(ctx context.Context, whole answer.Part) (answer.Part, error) {
 	if answer.Judge(t.r.now(), t.x, whole.Answer).Blocks() {
 		return whole, nil
 	}
-	return t.r.follow(ctx, t.q.Key, whole, func(ctx context.Context, key query.Key) (answer.Part, bool, error) {
+	whole, err := t.r.follow(ctx, t.q.Key, whole, func(ctx context.Context, key query.Key) (answer.Part, bool, error) {
 		next, err := t.piece(ctx, key)
 		if err != nil {
 			return next, false, err
 		}
 		return next, !answer.Judge(t.r.now(), t.x, next.Answer).Blocks(), nil
 	})
+	if err != nil || t.x.Verdict().Blocks() {
+		return whole, err
+	}
+	return whole, t.judgeServers(ctx, whole)
 }
 
 // piece answers for a name at the end of a chain, by the stages (4) to (6).

@@ -21,6 +21,7 @@ type reply struct {
 	rcode  int
 	answer *answer.Answer // nil: no records
 	age    uint32         // seconds since it was fetched
+	cut    bool           // TC: to be asked again over a stream
 	ede    answer.Reason
 }
 
@@ -39,6 +40,7 @@ func (t *transaction) send(p reply) []byte {
 		size = t.q.Size
 	}
 	m.Truncate(size)
+	m.Truncated = m.Truncated || p.cut // the library decides anew
 	m.Compress = true
 	b, err := m.Pack()
 	if err != nil { // records that cannot be packed: what an upstream sent is not always what may be sent
@@ -58,6 +60,7 @@ func (t *transaction) message(p reply) *dns.Msg {
 	m := &dns.Msg{
 		MsgHdr: dns.MsgHdr{
 			Id: q.ID, Response: true, RecursionDesired: q.RD, RecursionAvailable: true, CheckingDisabled: q.CD, Rcode: p.rcode,
+			Truncated: p.cut,
 		},
 		Question: []dns.Question{{Name: q.Spelling, Qtype: q.Type, Qclass: q.Class}},
 	}

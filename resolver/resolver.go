@@ -76,24 +76,30 @@ type Stats struct {
 	Failed    atomic.Uint64 // no usable answer from any upstream
 	OverLimit atomic.Uint64 // misses beyond MaxPending or MaxPendingPerClient
 	Followed  atomic.Uint64 // further questions for chains that an upstream did not follow to their end
-	Strangers atomic.Uint64 // of clients that are not served
-	Dropped   atomic.Uint64 // left without a reply on purpose
-	Panics    atomic.Uint64
+	Rewritten atomic.Uint64 // blocked with records of a list
+	Servers   atomic.Uint64 // questions about name servers, for lists that ask about them
+	// ServersUnknown counts zones and name servers that could not be found, and were let through.
+	ServersUnknown atomic.Uint64
+	Strangers      atomic.Uint64 // of clients that are not served
+	Dropped        atomic.Uint64 // left without a reply on purpose
+	Panics         atomic.Uint64
 }
 
 // Resolver answers DNS queries. It is safe for concurrent use.
 type Resolver struct {
-	gate   *gate.Gate
-	cfg    Config
-	now    func() time.Time
-	log    *slog.Logger
-	times  answer.Times
-	cache  *cache.Cache
-	flight cache.Flight
-	client *upstream.Client
-	server *listener.Server
-	stats  Stats
-	count  atomic.Int64 // upstream servers
+	gate  *gate.Gate
+	cfg   Config
+	now   func() time.Time
+	log   *slog.Logger
+	times answer.Times
+	cache *cache.Cache
+	// missing holds questions about name servers that nobody could answer a moment ago.
+	missing *cache.Cache
+	flight  cache.Flight
+	client  *upstream.Client
+	server  *listener.Server
+	stats   Stats
+	count   atomic.Int64 // upstream servers
 
 	pending   *listener.Fair // queries that wait for upstreams
 	refusals  listener.Rate  // replies to strangers
@@ -120,6 +126,9 @@ func New(g *gate.Gate, cfg Config) (*Resolver, error) {
 	r.times = answer.Times{Min: cfg.MinTTL, Max: cfg.MaxTTL, Negative: cfg.NegativeTTL}
 	var err error
 	if r.cache, err = cache.New(cfg.CacheEntries); err != nil {
+		return nil, fmt.Errorf("resolver: %w", err)
+	}
+	if r.missing, err = cache.New(missingEntries); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	if cfg.MaxPending <= 0 {
@@ -160,6 +169,7 @@ func (r *Resolver) SetUpstreams(u Upstreams) error {
 	}
 	r.client.Set(set)
 	r.cache.Purge()
+	r.missing.Purge()
 	r.count.Store(int64(len(set.Default)))
 	if len(set.Default) == 0 {
 		return errors.Join(ErrNoUpstream, problem)

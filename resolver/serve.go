@@ -43,7 +43,7 @@ func (r *Resolver) Handle(ctx context.Context, packet []byte, from netip.AddrPor
 	// (3) Before the cache: were it behind, clients that are blocked or not served would get cached answers, and could probe the
 	// cache for what others asked (coredns#8289, CVE-2026-24029).
 	if t.x.Query(t.begun, inspect.Question{ID: q.ID, Name: q.Name, Type: q.Type, Class: q.Class}).Blocks() {
-		return t.blocked()
+		return t.blocked(ctx)
 	}
 	// Behind (3), so that strangers learn nothing from it; before (4), so that transfers and odd classes reach no stage at all.
 	if refusal != nil {
@@ -74,7 +74,7 @@ func (r *Resolver) Handle(ctx context.Context, packet []byte, from netip.AddrPor
 		return t.failed(err)
 	}
 	if t.x.Verdict().Blocks() {
-		return t.blocked()
+		return t.blocked(ctx)
 	}
 	// (8) Built from the records that were judged, never from the upstream's bytes.
 	return t.send(reply{rcode: part.RCode, answer: part.Answer, age: part.Age, ede: answer.Reason{Code: answer.NoEDE}})
@@ -128,7 +128,7 @@ func (t *transaction) refused(why *query.Refusal) []byte {
 }
 
 // blocked replies as the verdict says a block speaks.
-func (t *transaction) blocked() []byte {
+func (t *transaction) blocked(ctx context.Context) []byte {
 	t.r.stats.Blocked.Add(1)
 	if t.record.cache == "" {
 		t.record.cache = "local"
@@ -137,20 +137,33 @@ func (t *transaction) blocked() []byte {
 	if v.Ref.Safety == verdict.SafetyClient {
 		return t.prohibited()
 	}
-	how := v.Answer
-	if snap == nil {
-		how.Kind = verdict.AnswerRefused
-	}
 	var ttl time.Duration
 	if snap != nil {
 		ttl = snap.AnswerTTL()
+	}
+	if v.Answer.Kind == verdict.AnswerData && t.q.Type != dns.TypeANY {
+		return t.rewritten(ctx, ttl)
+	}
+	return t.speak(v, ttl)
+}
+
+// speak replies as v says, without records of a list.
+func (t *transaction) speak(v verdict.Verdict, ttl time.Duration) []byte {
+	how := v.Answer
+	if t.x.Policy() == nil {
+		how.Kind = verdict.AnswerRefused
 	}
 	a, rcode, ok := answer.Blocked(t.q.Key, how, ttl)
 	if !ok {
 		t.r.stats.Dropped.Add(1)
 		return nil
 	}
-	return t.send(reply{rcode: rcode, answer: a, ede: answer.Explain(v, t.x.Reason(), t.r.scoped(snap, v.Ref))})
+	return t.send(reply{rcode: rcode, answer: a, cut: how.Kind == verdict.AnswerTruncate, ede: t.why(v)})
+}
+
+// why is the extended error of a block.
+func (t *transaction) why(v verdict.Verdict) answer.Reason {
+	return answer.Explain(v, t.x.Reason(), t.r.scoped(t.x.Policy(), v.Ref))
 }
 
 // failed replies SERVFAIL. An answer that breaks the protocol is booked as a safety refusal; an upstream that did not answer is no
@@ -179,7 +192,7 @@ func (t *transaction) failed(err error) []byte {
 }
 
 func violation(err error) bool {
-	for _, e := range []error{answer.ErrLoop, answer.ErrChain, answer.ErrMixed, answer.ErrTooMany, answer.ErrName} {
+	for _, e := range []error{answer.ErrLoop, answer.ErrChain, answer.ErrMixed, answer.ErrTooMany, answer.ErrName, errTooManyServers} {
 		if errors.Is(err, e) {
 			return true
 		}

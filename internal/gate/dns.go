@@ -34,3 +34,39 @@ func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) 
 	a := x.snap.Admit(&q, &x.trace)
 	return x.settle(a.Verdict, stageOf(a.Verdict))
 }
+
+// Servers says whether a list asks about the name servers of the asked name's zones: about their names, about their addresses. What a rule allowed
+// is not asked about, for lists do not speak on it.
+func (x *Exchange) Servers() (names, addresses bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.admitted.AllowedBy != 0 {
+		return false, false
+	}
+	return x.snap.ServerTriggers()
+}
+
+// Rewritten judges what a list leads to that answered with a CNAME of its own: the name (PlaceCNAME, PlaceTarget) or, when that is zero, the
+// address. The transaction is blocked by that list already, and the list does not speak on its own target; whatever else blocks the target takes the place
+// of the verdict.
+func (x *Exchange) Rewritten(now time.Time, place verdict.Place, name hostname.Name, addr netip.Addr) verdict.Verdict {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now = now
+	q := x.subject(place)
+	q.Name, q.Addr = name, addr
+	var v verdict.Verdict
+	if name.IsZero() {
+		q.Name = x.tx.Target.Name
+		v = x.snap.AdmitAddress(&q, &x.trace)
+	} else {
+		v = x.snap.Admit(&q, &x.trace).Verdict
+	}
+	if list := x.verdict.Ref.List; v.Blocks() && list != 0 && v.Ref.List == list {
+		v.Action = verdict.Allow
+	}
+	if v.Blocks() {
+		x.verdict, x.stage = v, stageOf(v)
+	}
+	return v
+}

@@ -88,4 +88,14 @@ func (a *Answer) soa() *dns.SOA {
 	return nil
 }
 
+// Zone returns the zone that the end of the chain lies in, when a negative answer says it by its SOA.
+func (a *Answer) Zone() (zone hostname.Name, ok bool) {
+	soa := a.soa()
+	if soa == nil {
+		return hostname.Name{}, false
+	}
+	zone, err := nameOf(soa.Hdr.Name)
+	return zone, err == nil && !zone.IsZero()
+}
+
 func seconds(d time.Duration) uint32 { return uint32(min(max(d/time.Second, 0), 1<<31-1)) }

@@ -12,12 +12,17 @@ import (
 )
 
 // Blocked returns the answer for a blocked question; ok is false when there is none to give (drop). A Refused has no records; a
-// page, which DNS cannot show, is NXDOMAIN. Negative answers carry an SOA of the asked name, so that clients cache them for ttl
+// page, which DNS cannot show, is NXDOMAIN. A Truncate is empty; that TC is set is up to who sends it. An AnswerData without its
+// records (see [Data]) has no data. Negative answers carry an SOA of the asked name, so that clients cache them for ttl
 // (RFC 2308 section 3).
 func Blocked(key query.Key, how verdict.Answer, ttl time.Duration) (a *Answer, rcode int, ok bool) {
 	switch how.Kind {
 	case verdict.AnswerPage, verdict.AnswerNXDOMAIN:
 		return Negative(key, dns.RcodeNameError, ttl), dns.RcodeNameError, true
+	case verdict.AnswerNoData, verdict.AnswerData:
+		return Negative(key, dns.RcodeSuccess, ttl), dns.RcodeSuccess, true
+	case verdict.AnswerTruncate:
+		return nil, dns.RcodeSuccess, true
 	case verdict.AnswerNull:
 		return Literal(key, netip.IPv4Unspecified(), netip.IPv6Unspecified(), ttl), dns.RcodeSuccess, true
 	case verdict.AnswerAddress:

@@ -27,10 +27,14 @@ type Reason struct {
 
 // Explain chooses the extended error of a block. 15 Blocked (section 4.16): the operator's rules, lists, reputation, detectors
 // and safety refusals. 16 Censored (4.17): a list of category "legal". 17 Filtered (4.18): the rule or list speaks only to the
-// client's group, so that it was asked for. 18 Prohibited (4.19): the client is not served; it learns no more.
+// client's group, so that it was asked for. 18 Prohibited (4.19): the client is not served; it learns no more. 4 Forged Answer (4.5) in place of 15: there is
+// an answer, and the records of a list are in it. None: an answer that only asks to come again over a stream.
 func Explain(v verdict.Verdict, r policy.Reason, scoped bool) Reason {
 	if v.Ref.Safety == verdict.SafetyClient {
 		return Reason{Code: int(dns.ExtendedErrorCodeProhibited)}
+	}
+	if v.Answer.Kind == verdict.AnswerTruncate {
+		return Reason{Code: NoEDE}
 	}
 	e := Reason{Code: int(dns.ExtendedErrorCodeBlocked), Text: sentence(r)}
 	switch {
@@ -38,6 +42,8 @@ func Explain(v verdict.Verdict, r policy.Reason, scoped bool) Reason {
 		e.Code = int(dns.ExtendedErrorCodeCensored)
 	case scoped:
 		e.Code = int(dns.ExtendedErrorCodeFiltered)
+	case v.Answer.Kind == verdict.AnswerData:
+		e.Code = int(dns.ExtendedErrorCodeForgedAnswer)
 	}
 	return e
 }
