@@ -60,6 +60,7 @@ func rooms() []Room {
 		{"blocklists/lists", 1},
 
 		{"internal/inspect", 2},
+		{"internal/reputation/...", 2},
 
 		{"internal/policy", 3},
 		{"internal/detect/...", 3},
