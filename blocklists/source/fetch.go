@@ -64,10 +64,14 @@ type answer struct {
 	body         io.ReadCloser
 	etag         string
 	lastModified string
+	zone         zoneState
 }
 
 // fetcher returns what asks for the list of a remote source.
 func (m *Manager) fetcher(s Source) fetcher {
+	if s.Transfer.given() {
+		return zoneFetcher{Transfer: s.Transfer, list: s.List.Name, dir: m.store.dir, limit: s.MaxBytes, log: m.log}
+	}
 	return webFetcher{m.client, s.URL}
 }
 

@@ -49,6 +49,14 @@ type item struct {
 	parsed   parsed
 }
 
+// interval is the time between refreshes; 0: never. The caller holds Manager.mu.
+func (it *item) interval() time.Duration {
+	if it.src.Interval == 0 && it.src.Transfer.given() {
+		return it.meta.Zone.interval()
+	}
+	return it.src.Interval
+}
+
 // parsed is what the compiled text of an item held.
 type parsed struct {
 	ok     bool
@@ -106,7 +114,7 @@ func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 				m.failed(it, err)
 				errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
 			}
-		case it.src.URL != "":
+		case it.src.remote():
 			m.adopt(snap, i)
 		}
 	}
@@ -141,7 +149,7 @@ func (m *Manager) adopt(snap *snapshot, i int) {
 	defer m.mu.Unlock()
 	it.meta = found
 	if !m.readOnly && !found.Checked.IsZero() {
-		it.next = found.Checked.Add(it.src.Interval)
+		it.next = found.Checked.Add(it.interval())
 	}
 }
 
@@ -244,14 +252,14 @@ func (r *runner) wait() time.Duration {
 func (m *Manager) due(it *item) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if it.next.IsZero() && it.src.Interval > 0 && it.src.Text == "" {
+	if every := it.interval(); it.next.IsZero() && every > 0 && it.src.Text == "" {
 		switch {
 		case it.src.Path == "":
 			it.next = time.Now()
 		case it.err != nil: // Load has just failed to read it
-			it.next = time.Now().Add(jitter(min(it.src.Interval, firstRetry)))
+			it.next = time.Now().Add(jitter(min(every, firstRetry)))
 		default: // Load has just read it
-			it.next = time.Now().Add(jitter(it.src.Interval))
+			it.next = time.Now().Add(jitter(every))
 		}
 	}
 	return it.next

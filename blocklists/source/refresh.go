@@ -29,7 +29,7 @@ func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err erro
 		return false, err // we were stopped: that says nothing about the list
 	}
 	m.mu.Lock()
-	interval := it.src.Interval
+	interval := it.interval()
 	if err != nil && interval > 0 {
 		interval = min(interval, firstRetry<<min(it.failures, 12))
 	}
@@ -61,7 +61,7 @@ func (m *Manager) download(ctx context.Context, it *item) (changed bool, err err
 		return false, err
 	}
 	if got.body == nil {
-		old.Checked = time.Now()
+		old.Checked, old.Zone = time.Now(), got.zone
 		return false, m.confirm(it, old)
 	}
 	defer func() { _ = got.body.Close() }() // the text was read, or is given up
@@ -70,7 +70,7 @@ func (m *Manager) download(ctx context.Context, it *item) (changed bool, err err
 		return false, err
 	}
 	now := time.Now()
-	return m.accept(it, d, meta{ETag: got.etag, LastModified: got.lastModified, Fetched: now, Checked: now})
+	return m.accept(it, d, meta{ETag: got.etag, LastModified: got.lastModified, Zone: got.zone, Fetched: now, Checked: now})
 }
 
 // validators returns the metadata of the copy; without validators when the copy is not the text that they speak of.
@@ -78,7 +78,7 @@ func (m *Manager) validators(it *item) meta {
 	m.mu.Lock()
 	old := it.meta
 	m.mu.Unlock()
-	if old.ETag == "" && old.LastModified == "" {
+	if old.ETag == "" && old.LastModified == "" && old.Zone == (zoneState{}) {
 		return old
 	}
 	if h, err := hashFile(m.store.textPath(it.base)); err != nil || h != old.Hash {

@@ -18,7 +18,7 @@ import (
 	"weir/blocklists/set"
 )
 
-// Source says where one list comes from: exactly one of Path, URL and Text is set.
+// Source says where one list comes from: exactly one of Path, URL, Transfer and Text is set.
 type Source struct {
 	// List is copied into the Set; Name must be unique. Source, Updated and Hash are filled in.
 	List set.List
@@ -26,14 +26,16 @@ type Source struct {
 	Path string
 	// URL is https, or http on a loopback address.
 	URL string
+	// Transfer asks name servers for the list as a zone.
+	Transfer Transfer
 	// Text is the list itself, as for the built-in ones.
 	Text string
-	// Format is the grammar; zero: detected.
+	// Format is the grammar; zero: detected, RPZ for a Transfer.
 	Format format.Format
 	// Column names the column of a CSV list or the key of a JSON list. Empty: the first with a usual name.
 	Column string
 	// Interval is the time between refreshes, changed at random by a tenth so that a fleet does not call at once. Zero: a day
-	// for URLs, never for files; at least a minute.
+	// for URLs, what the SOA record says for a Transfer (an hour before the first), never for files; at least a minute.
 	Interval time.Duration
 	// Timeout bounds one download. Zero: two minutes.
 	Timeout time.Duration
@@ -94,6 +96,8 @@ func (s Source) location() string {
 		return s.URL
 	case s.Path != "":
 		return s.Path
+	case s.Transfer.given():
+		return s.Transfer.location()
 	}
 	return "built-in"
 }
@@ -114,7 +118,13 @@ func (s Source) shown() string {
 	return u.String()
 }
 
+// remote says whether the list comes over the network.
+func (s Source) remote() bool { return s.URL != "" || s.Transfer.given() }
+
 func (s Source) withDefaults() Source {
+	if s.Format == format.Auto && s.Transfer.given() {
+		s.Format = format.RPZ
+	}
 	if s.Interval == 0 && s.URL != "" {
 		s.Interval = defaultInterval
 	}
@@ -136,16 +146,22 @@ func (s Source) check() error {
 			given++
 		}
 	}
+	if s.Transfer.given() {
+		given++
+	}
 	switch {
 	case s.List.Name == "":
 		return fmt.Errorf("%w: a list without name", ErrConfig)
 	case given != 1:
-		return fmt.Errorf("%w: list %q: want exactly one of path, URL and text", ErrConfig, s.List.Name)
+		return fmt.Errorf("%w: list %q: want exactly one of path, URL, transfer and text", ErrConfig, s.List.Name)
 	case s.List.Action == set.ActionAllow && !s.List.GrantAllow:
 		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, set.ErrGrant)
 	}
 	if err := s.checkLimits(); err != nil {
 		return err
+	}
+	if err := s.Transfer.check(); err != nil {
+		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, err)
 	}
 	return s.checkURL()
 }

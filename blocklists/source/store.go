@@ -26,6 +26,7 @@ type meta struct {
 	Entries      int       `json:"entries"`
 	Fetched      time.Time `json:"fetched"` // when the text was received
 	Checked      time.Time `json:"checked"` // when it was last seen to be current
+	Zone         zoneState `json:"zone,omitzero"`
 }
 
 // maxMeta bounds the metadata file: an ETag may be as long as a header line.
