@@ -126,20 +126,8 @@ func (c *conversation) write(wire []byte) error {
 func (c *conversation) next() ([]dns.RR, error) {
 	c.messages++
 	_ = c.conn.SetDeadline(time.Now().Add(silence)) // as above
-	var size [2]byte
-	if _, err := io.ReadFull(c.conn, size[:]); err != nil {
-		return nil, fmt.Errorf("read: %w", c.cause(err))
-	}
-	n := int(binary.BigEndian.Uint16(size[:]))
-	if c.room -= int64(n) + 2; c.room < 0 {
-		return nil, fmt.Errorf("%w: more octets on the wire than the list may have", errTooBig)
-	}
-	if cap(c.buf) < n {
-		c.buf = make([]byte, n)
-	}
-	c.buf = c.buf[:n]
-	if _, err := io.ReadFull(c.conn, c.buf); err != nil {
-		return nil, fmt.Errorf("read: %w", c.cause(err))
+	if err := c.read(); err != nil {
+		return nil, err
 	}
 	r, err := readReply(c.buf, c.question)
 	if err != nil {
@@ -159,6 +147,26 @@ func (c *conversation) next() ([]dns.RR, error) {
 		return nil, fmt.Errorf("%w: signed, and no key is configured", ErrTSIG)
 	}
 	return r.answers, nil
+}
+
+// read fills buf with one message.
+func (c *conversation) read() error {
+	var size [2]byte
+	if _, err := io.ReadFull(c.conn, size[:]); err != nil {
+		return fmt.Errorf("read: %w", c.cause(err))
+	}
+	n := int(binary.BigEndian.Uint16(size[:]))
+	if c.room -= int64(n) + 2; c.room < 0 {
+		return fmt.Errorf("%w: more octets on the wire than the list may have", errTooBig)
+	}
+	if cap(c.buf) < n {
+		c.buf = make([]byte, n)
+	}
+	c.buf = c.buf[:n]
+	if _, err := io.ReadFull(c.conn, c.buf); err != nil {
+		return fmt.Errorf("read: %w", c.cause(err))
+	}
+	return nil
 }
 
 // cause says why a read or write failed, in words for operators.

@@ -177,19 +177,13 @@ func (in *inbound) record(rr dns.RR) error {
 func (in *inbound) boundary(soa *dns.SOA, rec zoneRecord) error {
 	switch in.step {
 	case stepBegin:
+		in.soa, in.first, in.step = soa, rec, stepSecond
 		if in.have != nil && soa.Serial != in.have.Serial && !newer(soa.Serial, in.have.Serial) {
 			return fmt.Errorf("%w: from %d to %d", ErrSerial, in.have.Serial, soa.Serial)
 		}
-		in.soa, in.first, in.step = soa, rec, stepSecond
 		return nil
 	case stepSecond:
-		if in.have == nil || soa.Serial == in.soa.Serial {
-			if err := in.sink.whole(); err != nil {
-				return err
-			}
-			return in.last(rec) // a zone with nothing but its SOA
-		}
-		return in.from(soa, rec)
+		return in.second(soa, rec)
 	case stepRemove:
 		if !newer(soa.Serial, in.serial) || newer(soa.Serial, in.soa.Serial) {
 			return fmt.Errorf("%w: from serial %d to %d", errInconsistent, in.serial, soa.Serial)
@@ -208,6 +202,17 @@ func (in *inbound) boundary(soa *dns.SOA, rec zoneRecord) error {
 	default:
 		return in.last(rec)
 	}
+}
+
+// second takes an SOA right behind the first: a zone with nothing but its SOA, or differences.
+func (in *inbound) second(soa *dns.SOA, rec zoneRecord) error {
+	if in.have != nil && soa.Serial != in.soa.Serial {
+		return in.from(soa, rec)
+	}
+	if err := in.sink.whole(); err != nil {
+		return err
+	}
+	return in.last(rec)
 }
 
 // from takes the SOA that the first difference begins with: it must be ours, word for word.
