@@ -33,12 +33,12 @@ func prefix(p string, line uint32) set.Entry {
 	return set.Entry{Prefix: netip.MustParsePrefix(p), Line: line}
 }
 
-// build makes a Set of lists l0, l1, ...; even ones may allow.
+// build makes a Set of lists l0, l1, ...; even ones may allow, every first and second of four may rewrite.
 func build(t testing.TB, lists ...[]set.Entry) *set.Set {
 	t.Helper()
 	b := set.NewBuilder()
 	for i, entries := range lists {
-		n, err := b.AddList(set.List{Name: fmt.Sprintf("l%d", i), GrantAllow: i%2 == 0})
+		n, err := b.AddList(set.List{Name: fmt.Sprintf("l%d", i), GrantAllow: i%2 == 0, GrantRewrite: i%4 < 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -359,18 +359,23 @@ func FuzzLookupAddr(f *testing.F) {
 
 // TestAllocs: a look-up never allocates when there is room for the answer.
 func TestAllocs(t *testing.T) {
-	s := build(t, []set.Entry{named("example.com", 1), prefix("192.0.2.0/24", 2)}, []set.Entry{named("example.com", 1)})
-	dst := make([]set.Match, 0, 8)
-	for _, text := range []string{"a.b.example.com", "a.b.example.net"} {
-		name := hostname.MustParse(text)
-		if n := testing.AllocsPerRun(100, func() { dst = s.Lookup(name, dst[:0]) }); n != 0 {
-			t.Errorf("%s: %v allocations", text, n)
-		}
+	g := generator{rand.New(rand.NewPCG(3, 3))}
+	var entries []set.Entry
+	for line := range 2000 {
+		entries = append(entries, g.entry(line+1))
 	}
-	for _, text := range []string{"192.0.2.1", "198.51.100.1", "2001:db8::1"} {
-		addr := netip.MustParseAddr(text)
-		if n := testing.AllocsPerRun(100, func() { dst = s.LookupAddr(addr, dst[:0]) }); n != 0 {
-			t.Errorf("%s: %v allocations", text, n)
+	s := reopened(t, build(t, entries, []set.Entry{named("example.com", 1)}))
+	dst := make([]set.Match, 0, 2*len(entries))
+	questions := []question{
+		{name: hostname.MustParse("a.b.example.com")}, {name: hostname.MustParse("a.b.example.net")}, {addr: netip.MustParseAddr("198.51.100.1")},
+		{addr: netip.MustParseAddr("2001:db8::1")}, {url: "a.b/" + strings.Repeat("a/", 5000)}, {url: "c/"}, {print: "none"},
+	}
+	for range 200 {
+		questions = append(questions, g.question())
+	}
+	for _, q := range questions {
+		if n := testing.AllocsPerRun(10, func() { dst = q.ask(s, dst[:0]) }); n != 0 {
+			t.Errorf("%+v: %v allocations", q, n)
 		}
 	}
 }
