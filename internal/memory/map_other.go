@@ -1,0 +1,27 @@
+//go:build !linux
+
+package memory
+
+import (
+	"io"
+	"os"
+)
+
+// lock does nothing here.
+func lock(*os.File) error { return nil }
+
+// mapFile reads the file and writes it back when it is released: only on Linux it is mapped, so that a crash loses nothing.
+func mapFile(f *os.File, size int, write bool) (b []byte, release func() error, err error) {
+	b = make([]byte, size)
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, int64(size)), b); err != nil {
+		return nil, nil, err
+	}
+	return b, func() error {
+		if write {
+			if _, err := f.WriteAt(b, 0); err != nil {
+				return err
+			}
+		}
+		return f.Close()
+	}, nil
+}
