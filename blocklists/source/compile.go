@@ -118,6 +118,9 @@ func (m *Manager) openCopy(it *item) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%w: the copy on disk", ErrDigest)
 		}
 	}
+	if err := m.verifyCopy(it); err != nil {
+		return nil, err
+	}
 	f, err := openRegular(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoCopy

@@ -142,7 +142,7 @@ func (m *Manager) adopt(snap *snapshot, i int) {
 	digest, err := m.copyDigest(snap, i)
 	if err != nil {
 		found = meta{}
-	} else if digest != found.Hash {
+	} else if digest != found.Hash || !m.signed(snap, i, digest) {
 		found = meta{Entries: found.Entries, Hash: digest}
 	}
 	m.mu.Lock()

@@ -69,6 +69,10 @@ func (m *Manager) download(ctx context.Context, it *item) (changed bool, err err
 	if err != nil {
 		return false, err
 	}
+	if err := m.authenticate(ctx, it, d); err != nil {
+		d.discard()
+		return false, err
+	}
 	now := time.Now()
 	return m.accept(it, d, meta{ETag: got.etag, LastModified: got.lastModified, Zone: got.zone, Fetched: now, Checked: now})
 }
@@ -82,6 +86,9 @@ func (m *Manager) validators(it *item) meta {
 		return old
 	}
 	if h, err := hashFile(m.store.textPath(it.base)); err != nil || h != old.Hash {
+		return meta{Entries: old.Entries}
+	}
+	if err := m.verifyCopy(it); err != nil { // it is as good as none: everything is asked for
 		return meta{Entries: old.Entries}
 	}
 	return old
@@ -111,7 +118,7 @@ func (m *Manager) accept(it *item, d *draft, now meta) (changed bool, err error)
 	now.Entries = sum.Entries()
 	if now.Hash == m.copyHash(it) {
 		d.discard()
-		return false, m.confirm(it, now)
+		return !m.inForce(it), m.confirm(it, now)
 	}
 	if err := d.commit(); err != nil {
 		return false, err
@@ -141,11 +148,21 @@ func (m *Manager) entries(it *item) int {
 	return it.meta.Entries
 }
 
+// inForce says whether a text of the list is in force: a copy may be there and not be, for want of its signature.
+func (m *Manager) inForce(it *item) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return it.parsed.ok
+}
+
 // confirm records that the copy is current.
 func (m *Manager) confirm(it *item, now meta) error {
 	m.mu.Lock()
 	it.meta, it.err, it.failures, it.direct = now, nil, 0, false
 	m.mu.Unlock()
+	if it.src.Minisign != "" {
+		m.store.pruneSignatures(it.base, now.Hash)
+	}
 	return m.store.writeMeta(it.base, now)
 }
 

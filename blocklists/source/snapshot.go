@@ -161,6 +161,16 @@ func (m *Manager) copyDigest(snap *snapshot, i int) (string, error) {
 	return hashFile(path)
 }
 
+// signed says whether the copy of item i, with this digest, bears the signature that is asked for. What the saved Set was
+// compiled from did: the key is part of the configuration that it was made for.
+func (m *Manager) signed(snap *snapshot, i int, digest string) bool {
+	it := m.items[i]
+	if it.src.Minisign == "" || snap != nil && snap.items[i].Loaded && snap.items[i].Digest == digest {
+		return true
+	}
+	return m.verifyCopy(it) == nil
+}
+
 // take puts the saved Set in force when every text is the one that it was compiled from. The caller holds work.
 func (m *Manager) take(snap *snapshot) (*set.Set, bool) {
 	if snap == nil {

@@ -41,6 +41,10 @@ type Source struct {
 	Timeout time.Duration
 	// MaxBytes bounds the text, after decompression. Zero: [format.DefaultBytes].
 	MaxBytes int64
+	// Minisign is the public key that must have signed the text of a URL, as minisign prints it ("RW..."). Empty: any text.
+	Minisign string
+	// SignatureURL is where the signature is. Empty: behind the path of URL, with ".minisig".
+	SignatureURL string
 	// SHA256 pins the text, in hex. Empty: any.
 	SHA256 string
 }
@@ -162,6 +166,9 @@ func (s Source) check() error {
 	}
 	if err := s.Transfer.check(); err != nil {
 		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, err)
+	}
+	if err := s.checkSignature(); err != nil {
+		return err
 	}
 	return s.checkURL()
 }

@@ -191,6 +191,7 @@ func fences() []Fence {
 		{"github.com/santhosh-tekuri/jsonschema", nil, testOnly},
 		{"github.com/rogpeppe/go-internal", nil, testOnly},
 		{"go.uber.org/goleak", nil, testOnly},
+		{"golang.org/x/crypto", []string{"blocklists/source"}, "BLAKE2b for minisign; what the standard library has comes from there"},
 		{"golang.org/x/net", above0, anywhere},
 		{"golang.org/x/sync", above0, anywhere},
 		{"golang.org/x/text", above0, anywhere},
