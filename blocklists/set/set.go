@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"weir/blocklists/set/mapped"
 	"weir/internal/hostname"
@@ -191,4 +192,12 @@ func (s *Set) Close() {
 	*s = Set{}
 	buckets.Free()
 	body.Free()
+}
+
+// Confirm notes that the content of a list was seen to be current at that moment. Only for a Set that nobody else has seen, as
+// one that was just opened.
+func (s *Set) Confirm(list uint16, at time.Time) {
+	if int(list) < len(s.lists) {
+		s.lists[list].Updated = at
+	}
 }

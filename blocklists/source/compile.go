@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"weir/blocklists/format"
 	"weir/blocklists/set"
@@ -17,25 +18,27 @@ import (
 // compile makes a Set of every text in force. The caller holds work.
 func (m *Manager) compile(ctx context.Context) (*set.Set, error) {
 	b := set.NewBuilder()
-	all, items := make([]parsed, len(m.items)), make([]savedItem, len(m.items))
+	list := m.all()
+	all, items := make([]parsed, len(list)), make([]savedItem, len(list))
 	var errs []error
-	for i, it := range m.items {
+	for i, it := range list {
 		if err := ctx.Err(); err != nil {
 			return m.Set(), fmt.Errorf("compile lists: %w", err)
 		}
 		p, err := m.add(b, it)
 		all[i], items[i] = p, m.describe(it, p)
-		if err != nil && !errors.Is(err, ErrNoCopy) {
+		if err != nil && !errors.Is(err, ErrNoCopy) && !errors.Is(err, errExpired) {
 			m.failed(it, err)
 			errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
 		}
 	}
-	b.SetNote(m.note(items))
+	b.SetNote(m.note(list, items))
 	s := m.persist(b.Build())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.current = s
-	for i, it := range m.items {
+	for i, it := range list {
+		it.noteAge(m.log, all[i].expired)
 		it.parsed = all[i]
 		it.parsed.stats = s.ListStats(uint16(i))
 	}
@@ -46,7 +49,7 @@ func (m *Manager) compile(ctx context.Context) (*set.Set, error) {
 func (m *Manager) describe(it *item, p parsed) savedItem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := savedItem{Loaded: p.ok, Direct: it.direct, Digest: p.digest, Text: p.text, Sum: p.sum, Diags: p.diags}
+	out := savedItem{Loaded: p.ok, Expired: p.expired, Direct: it.direct, Digest: p.digest, Text: p.text, Sum: p.sum, Diags: p.diags}
 	out.Current, out.Origin = it.origin.Size != 0 && it.meta.Hash == p.digest, it.origin
 	return out
 }
@@ -56,10 +59,14 @@ func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
 	m.mu.Lock()
 	list := it.src.List
 	list.Updated, list.Hash = it.meta.Checked, it.meta.Hash
+	expired := it.isExpired(time.Now())
 	m.mu.Unlock()
 	n, err := b.AddList(list)
 	if err != nil {
 		return parsed{}, fmt.Errorf("compile: %w", err)
+	}
+	if expired {
+		return parsed{expired: true}, errExpired
 	}
 	r, err := m.open(it)
 	if err != nil {
@@ -73,20 +80,23 @@ func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
 		}
 	}
 	digest := sha256.New()
+	watch := m.canaries.watcher(it.src)
 	var addErr error
 	p.sum, err = format.ParseWith(io.TeeReader(r, digest), it.src.options(),
 		func(e format.Entry) {
+			watch.entry(e)
 			if addErr == nil {
 				addErr = b.Add(n, e)
 			}
 		},
 		func(d format.Diagnostic) {
+			watch.skipped(d)
 			if len(p.diags) < maxDiagnostics {
 				d.File = it.src.shown()
 				p.diags = append(p.diags, d)
 			}
 		})
-	if err = errors.Join(err, addErr); err != nil {
+	if err = errors.Join(err, addErr, watch.err()); err != nil {
 		b.Drop(n)
 		return parsed{diags: p.diags}, fmt.Errorf("compile: %w", err)
 	}
@@ -104,7 +114,7 @@ func (m *Manager) open(it *item) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(it.src.Text)), nil
 	case direct:
 		return openRegular(it.src.Path)
-	case m.store.dir == "":
+	case m.store.dir == "", it.src.Dir != "":
 		return nil, ErrNoCopy
 	}
 	return m.openCopy(it)

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -23,11 +22,14 @@ type Manager struct {
 	readOnly bool
 	client   *http.Client
 	log      *slog.Logger
-	items    []*item
+	canaries *canaries
+	roots    []*item // one for each source
 
 	work sync.Mutex // held while files are read and a Set is compiled, never while the network is waited for
 
 	mu       sync.Mutex // guards what follows and the state of every item
+	items    []*item    // the roots, and behind each directory its files; replaced as a whole
+	byName   map[string]*item
 	current  *set.Set
 	onChange func(*set.Set)
 }
@@ -47,6 +49,8 @@ type item struct {
 	failures int
 	next     time.Time
 	parsed   parsed
+	pending  candidate
+	files    []*item // of a directory, by name
 }
 
 // interval is the time between refreshes; 0: never. The caller holds Manager.mu.
@@ -59,20 +63,22 @@ func (it *item) interval() time.Duration {
 
 // parsed is what the compiled text of an item held.
 type parsed struct {
-	ok     bool
-	sum    format.Summary
-	diags  []format.Diagnostic
-	stats  set.ListStats
-	digest string   // of the text
-	text   identity // of the file that held it
+	ok      bool
+	expired bool // the text is too old, and was left out
+	sum     format.Summary
+	diags   []format.Diagnostic
+	stats   set.ListStats
+	digest  string   // of the text
+	text    identity // of the file that held it
 }
 
 // New checks the configuration and makes a Manager; nothing is read yet. The error names every invalid source.
 func New(c Config) (*Manager, error) {
-	m := &Manager{store: store{c.Dir}, readOnly: c.ReadOnly || c.Dir == "", client: guarded(c.Client), log: c.Logger}
+	m := &Manager{store: store{c.Dir, system{}}, readOnly: c.ReadOnly || c.Dir == "", client: guarded(c.Client), log: c.Logger}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
+	m.canaries = newCanaries(slices.Concat(c.Canaries, origins(c.Sources), private()))
 	var errs []error
 	seen := make(map[string]bool)
 	for _, s := range c.Sources {
@@ -85,12 +91,40 @@ func New(c Config) (*Manager, error) {
 			continue
 		}
 		seen[s.List.Name] = true
-		m.items = append(m.items, &item{src: s.withDefaults(), base: fileBase(s.List.Name, s.location())})
+		m.roots = append(m.roots, newItem(s))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	m.arrange()
 	return m, nil
+}
+
+func newItem(s Source) *item {
+	s = s.withDefaults()
+	return &item{src: s, base: fileBase(s.List.Name, s.location())}
+}
+
+// all returns the items as they are now.
+func (m *Manager) all() []*item {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.items
+}
+
+// arrange puts roots and files in order.
+func (m *Manager) arrange() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	items := make([]*item, 0, len(m.items))
+	m.byName = make(map[string]*item, len(m.items))
+	for _, it := range m.roots {
+		items = append(append(items, it), it.files...)
+	}
+	for _, it := range items {
+		m.byName[it.src.List.Name] = it
+	}
+	m.items = items
 }
 
 // Load reads all files that have changed and compiles everything that is on disk, or takes the Set that was compiled from just
@@ -102,9 +136,9 @@ func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 	if !m.readOnly {
 		m.store.sweep()
 	}
-	var errs []error
+	errs := m.scanAll(ctx)
 	snap := m.openSnapshot()
-	for i, it := range m.items {
+	for i, it := range m.all() {
 		switch {
 		case it.src.Path != "":
 			if m.takeFile(snap, i) {
@@ -131,7 +165,7 @@ func (m *Manager) Load(ctx context.Context) (*set.Set, error) {
 // adopt takes over what the disk knows of a remote list, and plans its next refresh: at once when there is no copy, or not the
 // one that the metadata speaks of.
 func (m *Manager) adopt(snap *snapshot, i int) {
-	it := m.items[i]
+	it := m.all()[i]
 	m.mu.Lock()
 	known := it.meta.Hash != ""
 	m.mu.Unlock()
@@ -143,14 +177,24 @@ func (m *Manager) adopt(snap *snapshot, i int) {
 	if err != nil {
 		found = meta{}
 	} else if digest != found.Hash || !m.signed(snap, i, digest) {
-		found = meta{Entries: found.Entries, Hash: digest}
+		found = meta{Entries: found.Entries, Hash: digest, AsOf: changeOf(m.store.textPath(it.base))}
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	it.meta = found
 	if !m.readOnly && !found.Checked.IsZero() {
 		it.next = found.Checked.Add(it.interval())
 	}
+	m.mu.Unlock()
+	m.adoptHeld(it)
+}
+
+// changeOf is when a file was changed; zero when that cannot be told.
+func changeOf(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // Set returns the Set compiled last; nil, which matches nothing, before the first Load.
@@ -160,116 +204,6 @@ func (m *Manager) Set() *set.Set {
 	return m.current
 }
 
-// Run refreshes lists when they are due and calls onChange, from one goroutine at a time, with each new Set, until ctx ends.
-// onChange must not call Load, Refresh or Run. It returns when all its goroutines have ended. Call it once, after Load.
-func (m *Manager) Run(ctx context.Context, onChange func(*set.Set)) error {
-	if m.readOnly {
-		return ErrReadOnly
-	}
-	m.mu.Lock()
-	m.onChange = onChange
-	m.mu.Unlock()
-	r := runner{m: m, busy: make(map[*item]bool), done: make(chan result), slots: make(chan struct{}, maxParallel)}
-	r.loop(ctx)
-	return nil
-}
-
-// runner is the state of one Run; its fields belong to loop.
-type runner struct {
-	m       *Manager
-	busy    map[*item]bool
-	done    chan result
-	slots   chan struct{}
-	settled time.Time // when to compile what came; zero: nothing came
-}
-
-type result struct {
-	it      *item
-	changed bool
-}
-
-func (r *runner) loop(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		r.start(ctx)
-		if !r.settled.IsZero() && (len(r.busy) == 0 || !time.Now().Before(r.settled)) {
-			r.settled = time.Time{}
-			r.m.publish(ctx)
-		}
-		timer.Reset(r.wait())
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case res := <-r.done:
-			r.finish(res)
-		}
-	}
-	for len(r.busy) > 0 { // ctx has ended: they end soon
-		r.finish(<-r.done)
-	}
-}
-
-// start begins the refresh of everything that is due.
-func (r *runner) start(ctx context.Context) {
-	now := time.Now()
-	for _, it := range r.m.items {
-		if due := r.m.due(it); r.busy[it] || due.IsZero() || now.Before(due) {
-			continue
-		}
-		r.busy[it] = true
-		go func() { // loop waits for its result
-			r.slots <- struct{}{}
-			changed, _ := r.m.refresh(ctx, it) // the error stands in the status
-			<-r.slots
-			r.done <- result{it, changed}
-		}()
-	}
-}
-
-func (r *runner) finish(res result) {
-	delete(r.busy, res.it)
-	if res.changed && r.settled.IsZero() {
-		r.settled = time.Now().Add(settle)
-	}
-}
-
-// wait is the time to the next thing to do; an hour when there is none.
-func (r *runner) wait() time.Duration {
-	next := time.Now().Add(time.Hour)
-	if !r.settled.IsZero() && r.settled.Before(next) {
-		next = r.settled
-	}
-	for _, it := range r.m.items {
-		if due := r.m.due(it); !r.busy[it] && !due.IsZero() && due.Before(next) {
-			next = due
-		}
-	}
-	return max(0, time.Until(next))
-}
-
-// due is when an item is to be refreshed; the zero time: never.
-func (m *Manager) due(it *item) time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if every := it.interval(); it.next.IsZero() && every > 0 && it.src.Text == "" {
-		switch {
-		case it.src.Path == "":
-			it.next = time.Now()
-		case it.err != nil: // Load has just failed to read it
-			it.next = time.Now().Add(jitter(min(every, firstRetry)))
-		default: // Load has just read it
-			it.next = time.Now().Add(jitter(every))
-		}
-	}
-	return it.next
-}
-
-// jitter changes d at random by up to a tenth either way.
-func jitter(d time.Duration) time.Duration {
-	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
-}
-
 // Refresh fetches one list now, or all when name is empty, and compiles and publishes (see Run) what changed.
 func (m *Manager) Refresh(ctx context.Context, name string) error {
 	if m.readOnly {
@@ -277,7 +211,10 @@ func (m *Manager) Refresh(ctx context.Context, name string) error {
 	}
 	var errs []error
 	found, changed := false, false
-	for _, it := range m.items {
+	for _, it := range m.all() {
+		if name == "" && it.src.folder != "" { // its directory brings it
+			continue
+		}
 		if name != "" && it.src.List.Name != name {
 			continue
 		}
@@ -290,6 +227,7 @@ func (m *Manager) Refresh(ctx context.Context, name string) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("list %q: %w", it.src.List.Name, err))
 		}
+		errs = append(errs, m.fileErrors(it)...)
 	}
 	if !found && name != "" {
 		return fmt.Errorf("list %q: %w", name, ErrNoList)
@@ -317,48 +255,4 @@ func (m *Manager) publish(ctx context.Context) {
 	if call != nil {
 		call(s)
 	}
-}
-
-// Status tells how each list fares, in the order of the configuration.
-func (m *Manager) Status() []Status {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := make([]Status, 0, len(m.items))
-	for _, it := range m.items {
-		p := it.parsed
-		s := Status{
-			Name: it.src.List.Name, Source: it.src.shown(), Format: p.sum.Format,
-			Rules: p.stats.Names + p.stats.Addresses, Names: p.stats.Names, Addresses: p.stats.Addresses, Refused: p.stats.Refused,
-			Skipped: make(map[string]int), Diagnostics: slices.Clone(p.diags), Bytes: p.sum.Bytes,
-			Hash: it.meta.Hash, Updated: it.meta.Checked, Next: it.next, Held: it.err != nil && p.ok,
-			BuiltIn: it.src.Text != "", Loaded: p.ok,
-		}
-		for reason, n := range maps.All(p.sum.Skipped) {
-			s.Skipped[string(reason)] = n
-		}
-		if it.err != nil {
-			s.LastError = it.err.Error()
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// Vitals are the few numbers of one list that metrics show.
-type Vitals struct {
-	Rules   int       // entries in force
-	Updated time.Time // as in [Status]
-	Loaded  bool      // a text is in force
-	Failing bool      // the last attempt to have a newer one failed
-}
-
-// Vitals returns the numbers of the i-th list of the configuration, without the work of [Manager.Status]; zero when there is none.
-func (m *Manager) Vitals(i int) Vitals {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if i < 0 || i >= len(m.items) {
-		return Vitals{}
-	}
-	it := m.items[i]
-	return Vitals{Rules: it.parsed.stats.Names + it.parsed.stats.Addresses, Updated: it.meta.Checked, Loaded: it.parsed.ok, Failing: it.err != nil}
 }

@@ -138,7 +138,7 @@ func (*life) pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 func (l *life) want(what string, held bool, lastError string, rules, changes int) {
 	l.t.Helper()
 	st := l.m.Status()[0]
-	if st.Held != held || (st.LastError == "") != (lastError == "") || !strings.Contains(st.LastError, lastError) || st.Rules != rules || l.changes != changes {
+	if st.Failing != held || (st.LastError == "") != (lastError == "") || !strings.Contains(st.LastError, lastError) || st.Rules != rules || l.changes != changes {
 		l.t.Errorf("%s: %+v, %d changes", what, st, l.changes)
 	}
 }

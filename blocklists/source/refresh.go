@@ -1,12 +1,16 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,11 +22,16 @@ import (
 func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err error) {
 	it.fetching.Lock()
 	defer it.fetching.Unlock()
-	if it.src.Path != "" {
+	switch {
+	case it.src.Dir != "":
+		m.work.Lock()
+		changed, err = m.rescan(ctx, it)
+		m.work.Unlock()
+	case it.src.Path != "":
 		m.work.Lock()
 		changed, err = m.readFile(ctx, it)
 		m.work.Unlock()
-	} else {
+	default:
 		changed, err = m.download(ctx, it)
 	}
 	if err != nil && ctx.Err() != nil {
@@ -30,12 +39,13 @@ func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err erro
 	}
 	m.mu.Lock()
 	interval := it.interval()
-	if err != nil && interval > 0 {
+	if err != nil && interval > 0 && !errors.Is(err, ErrHeld) {
 		interval = min(interval, firstRetry<<min(it.failures, 12))
 	}
 	if interval > 0 {
 		it.next = time.Now().Add(jitter(interval))
 	}
+	changed = changed || err == nil && it.parsed.expired && !it.isExpired(time.Now())
 	m.mu.Unlock()
 	if err != nil {
 		m.failed(it, err)
@@ -61,6 +71,7 @@ func (m *Manager) download(ctx context.Context, it *item) (changed bool, err err
 		return false, err
 	}
 	if got.body == nil {
+		m.drop(it)
 		old.Checked, old.Zone = time.Now(), got.zone
 		return false, m.confirm(it, old)
 	}
@@ -110,7 +121,8 @@ func hashFile(path string) (string, error) {
 // accept ends a draft: it becomes the copy when it parses, is the pinned text, and has not lost all its entries.
 func (m *Manager) accept(it *item, d *draft, now meta) (changed bool, err error) {
 	now.Name, now.Hash = it.src.List.Name, d.hash()
-	sum, err := it.src.judge(d.file, now.Hash, m.entries(it))
+	had := m.entries(it)
+	sum, err := it.src.judge(d.file, now.Hash, had, m.canaries.watcher(it.src))
 	if err != nil {
 		d.discard()
 		return false, err
@@ -118,11 +130,16 @@ func (m *Manager) accept(it *item, d *draft, now meta) (changed bool, err error)
 	now.Entries = sum.Entries()
 	if now.Hash == m.copyHash(it) {
 		d.discard()
+		m.drop(it)
 		return !m.inForce(it), m.confirm(it, now)
 	}
-	if err := d.commit(); err != nil {
+	if it.src.remote() && it.src.changedTooMuch(had, now.Entries) {
+		return false, m.hold(it, d, now, had)
+	}
+	if err := d.commit(m.store.textPath(it.base)); err != nil {
 		return false, err
 	}
+	m.drop(it)
 	m.log.Info("list changed", "list", it.src.List.Name, "entries", now.Entries)
 	return true, m.confirm(it, now)
 }
@@ -167,18 +184,53 @@ func (m *Manager) confirm(it *item, now meta) error {
 }
 
 // judge parses a text without keeping it. had is how many entries the text in force has.
-func (s Source) judge(r io.Reader, digest string, had int) (format.Summary, error) {
+func (s Source) judge(r io.Reader, digest string, had int, w *watch) (format.Summary, error) {
 	if s.SHA256 != "" && !strings.EqualFold(s.SHA256, digest) {
 		return format.Summary{}, fmt.Errorf("%w: got %s", ErrDigest, digest)
 	}
-	sum, err := format.ParseWith(r, s.options(), func(format.Entry) {}, nil)
-	if err != nil {
+	sum, err := format.ParseWith(r, s.options(), w.entry, w.skipped)
+	switch {
+	case err != nil:
 		return sum, fmt.Errorf("parse: %w", err)
-	}
-	if sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum) {
+	case w.err() != nil:
+		return sum, w.err()
+	case sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum):
 		return sum, fmt.Errorf("%w: it had %d", ErrEmptied, had)
+	case sum.Entries() == 0 && len(sum.Skipped) > 0:
+		return sum, fmt.Errorf("%w: %s", ErrUseless, reasons(sum.Skipped))
+	case isGarbage(sum):
+		return sum, fmt.Errorf("%w: %d entries, %s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
 	}
 	return sum, nil
+}
+
+// A text counts as garbage when at least so many things in it cannot be read, and so many times more than can.
+const (
+	garbageLeast = 1000
+	garbageRatio = 10
+)
+
+// isGarbage says whether a text that was read under a named format has next to nothing of it. Rules that are well formed and of
+// no use to us, as those that hide parts of pages, do not count.
+func isGarbage(sum format.Summary) bool {
+	bad := 0
+	for _, r := range [...]format.Reason{
+		format.ReasonTooLong, format.ReasonName, format.ReasonAddress, format.ReasonTrailing, format.ReasonSyntax,
+	} {
+		bad += sum.Skipped[r]
+	}
+	return bad >= garbageLeast && bad > garbageRatio*max(sum.Entries(), 0)
+}
+
+// reasons names what was skipped, most first.
+func reasons(skipped map[format.Reason]int) string {
+	var out []string
+	for _, r := range slices.SortedFunc(maps.Keys(skipped), func(a, b format.Reason) int {
+		return cmp.Or(cmp.Compare(skipped[b], skipped[a]), cmp.Compare(a, b))
+	}) {
+		out = append(out, fmt.Sprintf("%d %s", skipped[r], r))
+	}
+	return strings.Join(out, ", ") + " skipped"
 }
 
 // emptiedOnPurpose takes a file that holds comments and nothing else as its owner's wish; an empty one may be half written.
@@ -202,11 +254,11 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // read only
-	origin := identity{}
+	origin, asOf := identity{}, time.Time{}
 	if info, err := f.Stat(); err == nil { // before it is read
-		origin = originOf(info)
+		origin, asOf = originOf(info), info.ModTime()
 	}
-	if changed, err = m.takeOver(it, f); err == nil {
+	if changed, err = m.takeOver(it, f, asOf); err == nil {
 		m.mu.Lock()
 		it.origin = origin
 		m.mu.Unlock()
@@ -215,19 +267,19 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 }
 
 // takeOver reads a local file into its copy, or judges it where it lies.
-func (m *Manager) takeOver(it *item, f *os.File) (changed bool, err error) {
+func (m *Manager) takeOver(it *item, f *os.File, asOf time.Time) (changed bool, err error) {
 	now := time.Now()
 	if !m.readOnly {
 		d, draftErr := m.store.draft(it.base, f, it.src.MaxBytes)
 		if draftErr == nil {
-			return m.accept(it, d, meta{Fetched: now, Checked: now})
+			return m.accept(it, d, meta{Fetched: now, Checked: now, AsOf: asOf})
 		}
 		m.log.Warn("keep a copy of a list", "list", it.src.List.Name, "err", draftErr)
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return false, fmt.Errorf("read list: %w", err)
 		}
 	}
-	return true, m.readDirect(it, f, now)
+	return true, m.readDirect(it, f, meta{Fetched: now, Checked: now, AsOf: asOf})
 }
 
 // openRegular refuses what is not a file: a pipe or a device would never end.
@@ -248,11 +300,11 @@ func openRegular(path string) (*os.File, error) {
 }
 
 // readDirect judges a file that is going to be read in place.
-func (m *Manager) readDirect(it *item, f io.Reader, now time.Time) error {
+func (m *Manager) readDirect(it *item, f io.Reader, now meta) error {
 	h := sha256.New()
 	limited := io.LimitReader(f, it.src.MaxBytes+1)
 	body := io.TeeReader(limited, h)
-	sum, err := it.src.judge(body, it.src.SHA256, m.entries(it)) // the digest is known only at the end
+	sum, err := it.src.judge(body, it.src.SHA256, m.entries(it), m.canaries.watcher(it.src)) // the digest is known only at the end
 	if err != nil {
 		return err
 	}
@@ -262,7 +314,8 @@ func (m *Manager) readDirect(it *item, f io.Reader, now time.Time) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	it.meta = meta{Name: it.src.List.Name, Hash: digest, Entries: sum.Entries(), Fetched: now, Checked: now}
+	now.Name, now.Hash, now.Entries = it.src.List.Name, digest, sum.Entries()
+	it.meta = now
 	it.err, it.failures, it.direct = nil, 0, true
 	return nil
 }

@@ -72,6 +72,7 @@ type saved struct {
 // savedItem is what was known of one item when the Set was compiled.
 type savedItem struct {
 	Loaded  bool                `json:"loaded"`
+	Expired bool                `json:"expired,omitempty"` // left out since it was too old
 	Direct  bool                `json:"direct,omitempty"`
 	Digest  string              `json:"digest,omitempty"`  // of the compiled text; empty: there was none, or it was broken
 	Text    identity            `json:"text"`              // of the file with that text
@@ -88,7 +89,7 @@ type snapshot struct {
 }
 
 // key names everything but the texts that the compiled Set depends on: the sources, and the program with its parsers.
-func (m *Manager) key() (string, error) {
+func (m *Manager) key(items []*item) (string, error) {
 	program, err := os.Stat("/proc/self/exe") // the file that runs, even when another has taken its place
 	if err != nil {
 		return "", fmt.Errorf("which program: %w", err)
@@ -98,7 +99,11 @@ func (m *Manager) key() (string, error) {
 	if err := enc.Encode([]int64{program.Size(), program.ModTime().UnixNano()}); err != nil {
 		return "", fmt.Errorf("key of the configuration: %w", err)
 	}
-	for _, it := range m.items {
+	for _, c := range m.canaries.all {
+		_, _ = fmt.Fprintln(h, c, c.Within, c.Networks) // a hash takes everything
+	}
+	for _, it := range items {
+		_, _ = fmt.Fprintln(h, it.src.MayBlock.Names, it.src.MayBlock.Prefixes)
 		if err := enc.Encode(it.src); err != nil {
 			return "", fmt.Errorf("key of the configuration: %w", err)
 		}
@@ -113,7 +118,8 @@ func (m *Manager) openSnapshot() *snapshot {
 	if m.store.dir == "" {
 		return nil
 	}
-	key, err := m.key()
+	items := m.all()
+	key, err := m.key(items)
 	if err != nil {
 		return nil
 	}
@@ -125,7 +131,7 @@ func (m *Manager) openSnapshot() *snapshot {
 		return nil
 	}
 	var note saved
-	if json.Unmarshal(s.Note(), &note) != nil || note.Key != key || len(note.Items) != len(m.items) || s.Lists() != len(m.items) {
+	if json.Unmarshal(s.Note(), &note) != nil || note.Key != key || len(note.Items) != len(items) || s.Lists() != len(items) {
 		s.Close()
 		return nil
 	}
@@ -138,14 +144,16 @@ func (m *Manager) takeFile(snap *snapshot, i int) bool {
 	if snap == nil {
 		return false
 	}
-	it, was := m.items[i], snap.items[i]
+	it, was := m.all()[i], snap.items[i]
 	if !was.Current || !was.Origin.holds(it.src.Path, was.Digest) {
 		return false
 	}
 	if !was.Direct && (m.store.readMeta(it.base).Hash != was.Digest || !was.Text.holds(m.store.textPath(it.base), was.Digest)) {
 		return false
 	}
-	now := meta{Name: it.src.List.Name, Hash: was.Digest, Entries: was.Sum.Entries(), Fetched: time.Now(), Checked: time.Now()}
+	now := meta{
+		Name: it.src.List.Name, Hash: was.Digest, Entries: was.Sum.Entries(), Fetched: time.Now(), Checked: time.Now(), AsOf: changeOf(it.src.Path),
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	it.meta, it.err, it.failures, it.direct, it.origin = now, nil, 0, was.Direct, was.Origin
@@ -154,7 +162,7 @@ func (m *Manager) takeFile(snap *snapshot, i int) bool {
 
 // copyDigest is the digest of the copy of item i; the copy is read only when it may have changed since it was compiled.
 func (m *Manager) copyDigest(snap *snapshot, i int) (string, error) {
-	path := m.store.textPath(m.items[i].base)
+	path := m.store.textPath(m.all()[i].base)
 	if snap != nil && !snap.items[i].Direct && snap.items[i].Text.holds(path, snap.items[i].Digest) {
 		return snap.items[i].Digest, nil
 	}
@@ -176,7 +184,8 @@ func (m *Manager) take(snap *snapshot) (*set.Set, bool) {
 	if snap == nil {
 		return nil, false
 	}
-	for i := range m.items {
+	items := m.all()
+	for i := range items {
 		if !m.unchanged(snap, i) {
 			snap.set.Close()
 			return nil, false
@@ -185,22 +194,26 @@ func (m *Manager) take(snap *snapshot) (*set.Set, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.current = snap.set
-	for i, it := range m.items {
+	for i, it := range items {
 		was := snap.items[i]
-		it.parsed = parsed{ok: was.Loaded, sum: was.Sum, diags: was.Diags, stats: snap.set.ListStats(uint16(i))}
+		snap.set.Confirm(uint16(i), it.meta.Checked)
+		it.parsed = parsed{ok: was.Loaded, expired: was.Expired, sum: was.Sum, diags: was.Diags, stats: snap.set.ListStats(uint16(i))}
 	}
 	return snap.set, true
 }
 
 // unchanged says whether the text in force of item i is the one in the saved Set.
 func (m *Manager) unchanged(snap *snapshot, i int) bool {
-	it, was := m.items[i], snap.items[i]
+	it, was := m.all()[i], snap.items[i]
 	if it.src.Text != "" {
 		return was.Loaded
 	}
 	m.mu.Lock()
-	hash, direct := it.meta.Hash, it.direct
+	hash, direct, expired := it.meta.Hash, it.direct, it.isExpired(time.Now())
 	m.mu.Unlock()
+	if expired || was.Expired || it.src.Dir != "" {
+		return expired == was.Expired
+	}
 	if hash != was.Digest || direct != was.Direct && hash != "" {
 		return false
 	}
@@ -212,11 +225,11 @@ func (m *Manager) unchanged(snap *snapshot, i int) bool {
 }
 
 // note describes what is about to be built; nil when it cannot be told.
-func (m *Manager) note(items []savedItem) []byte {
+func (m *Manager) note(list []*item, items []savedItem) []byte {
 	if m.readOnly {
 		return nil
 	}
-	key, err := m.key()
+	key, err := m.key(list)
 	if err != nil {
 		return nil
 	}

@@ -194,7 +194,7 @@ func TestSnapshotHeld(t *testing.T) {
 	for range 3 {
 		m := manager(t, k.cfg)
 		s, err := m.Load(t.Context())
-		if st := m.Status()[0]; err == nil || !st.Held {
+		if st := m.Status()[0]; err == nil || !st.Failing {
 			t.Errorf("%v, %+v", err, st)
 		}
 		expectAll(t, s)

@@ -18,12 +18,15 @@ import (
 	"weir/blocklists/set"
 )
 
-// Source says where one list comes from: exactly one of Path, URL, Transfer and Text is set.
+// Source says where one list comes from: exactly one of Path, Dir, URL, Transfer and Text is set.
 type Source struct {
 	// List is copied into the Set; Name must be unique. Source, Updated and Hash are filled in.
 	List set.List
 	// Path is a file. It is read at each Load, and every Interval when that is set.
 	Path string
+	// Dir is a directory: each regular file in it whose name does not begin with a dot is a list of its own, "NAME/FILE", with
+	// all settings of this one. Which files there are is looked at at each Load, and every Interval when that is set.
+	Dir string
 	// URL is https, or http on a loopback address.
 	URL string
 	// Transfer asks name servers for the list as a zone.
@@ -47,6 +50,16 @@ type Source struct {
 	SignatureURL string
 	// SHA256 pins the text, in hex. Empty: any.
 	SHA256 string
+	// MayBlock names the canaries that this list may block.
+	MayBlock Allowance
+	// MaxChange is how many times more or fewer entries a new text from the network may have than the one in force; beyond, it
+	// is held for review ([Manager.Accept]). Zero: two. Below one: any. It counts from a hundred entries in force on.
+	MaxChange float64
+	// Expires is the age, since the text was last seen to be current, at which it no longer counts. The age of a local file is
+	// that of its last change. Zero: never; at least a minute.
+	Expires time.Duration
+
+	folder string // the list of the directory that this file lies in; "" for all others
 }
 
 // Config is what a [Manager] needs.
@@ -55,6 +68,8 @@ type Config struct {
 	Dir string
 	// Sources in the order of their lists in the Set.
 	Sources []Source
+	// Canaries are what no list may block, beside private space and the hosts that the lists come from.
+	Canaries []Canary
 	// ReadOnly never writes to Dir nor calls the network: for commands that look at what a running weir has.
 	ReadOnly bool
 	// Client makes the requests; nil: [DefaultClient]. Its redirect policy is replaced by ours.
@@ -73,6 +88,10 @@ const (
 	maxParallel     = 4               // downloads at once
 	settle          = 2 * time.Second // wait this long for other downloads before compiling
 	maxDiagnostics  = 20              // kept per list
+	maxFiles        = 1000            // in one directory
+	defaultChange   = 2               // published lists change by a tenth from day to day
+	leastCompared   = 100             // small lists rightly double overnight
+	largeGrowth     = 10_000          // but none of any size becomes this large without notice
 )
 
 // Errors of this package; each is wrapped with the list and the cause.
@@ -86,6 +105,12 @@ var (
 	ErrReadOnly = errors.New("lists are read-only here")
 	ErrNoCopy   = errors.New("not loaded yet")
 	ErrNotFile  = errors.New("not a regular file")
+	ErrHeld     = errors.New("held for review")
+	ErrNotHeld  = errors.New("nothing is held for review")
+	ErrUseless  = errors.New("nothing in it can be used")
+	ErrGarbage  = errors.New("most of it cannot be read: it is no list, or one of another format")
+	ErrFiles    = errors.New("too many files")
+	errExpired  = errors.New("expired")
 )
 
 // options says how the text is parsed.
@@ -102,6 +127,8 @@ func (s Source) location() string {
 		return s.Path
 	case s.Transfer.given():
 		return s.Transfer.location()
+	case s.Dir != "":
+		return s.Dir
 	}
 	return "built-in"
 }
@@ -132,6 +159,9 @@ func (s Source) withDefaults() Source {
 	if s.Interval == 0 && s.URL != "" {
 		s.Interval = defaultInterval
 	}
+	if s.MaxChange == 0 {
+		s.MaxChange = defaultChange
+	}
 	if s.Timeout == 0 {
 		s.Timeout = defaultTimeout
 	}
@@ -145,7 +175,7 @@ func (s Source) withDefaults() Source {
 // check refuses what could never work or must not.
 func (s Source) check() error {
 	given := 0
-	for _, field := range [...]string{s.Path, s.URL, s.Text} {
+	for _, field := range [...]string{s.Path, s.Dir, s.URL, s.Text} {
 		if field != "" {
 			given++
 		}
@@ -157,7 +187,7 @@ func (s Source) check() error {
 	case s.List.Name == "":
 		return fmt.Errorf("%w: a list without name", ErrConfig)
 	case given != 1:
-		return fmt.Errorf("%w: list %q: want exactly one of path, URL, transfer and text", ErrConfig, s.List.Name)
+		return fmt.Errorf("%w: list %q: want exactly one of path, directory, URL, transfer and text", ErrConfig, s.List.Name)
 	case s.List.Action == set.ActionAllow && !s.List.GrantAllow:
 		return fmt.Errorf("%w: list %q: %w", ErrConfig, s.List.Name, set.ErrGrant)
 	}
@@ -176,6 +206,12 @@ func (s Source) check() error {
 func (s Source) checkLimits() error {
 	if s.Timeout < 0 || s.MaxBytes < 0 || s.Interval < 0 || s.Interval > 0 && s.Interval < minInterval {
 		return fmt.Errorf("%w: list %q: a limit below zero or an interval below %v", ErrConfig, s.List.Name, minInterval)
+	}
+	if s.Expires < 0 || s.Expires > 0 && s.Expires < minInterval || s.MaxChange < 0 {
+		return fmt.Errorf("%w: list %q: an age below %v or a negative ratio", ErrConfig, s.List.Name, minInterval)
+	}
+	if s.Dir != "" && s.SHA256 != "" {
+		return fmt.Errorf("%w: list %q: a directory has no digest", ErrConfig, s.List.Name)
 	}
 	if _, err := hex.DecodeString(s.SHA256); err != nil || s.SHA256 != "" && len(s.SHA256) != 64 {
 		return fmt.Errorf("%w: list %q: sha256 must be 64 hex digits", ErrConfig, s.List.Name)
@@ -204,25 +240,4 @@ func loopbackHTTP(u *url.URL) bool {
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	return err == nil && addr.Unmap().IsLoopback() || u.Hostname() == "localhost"
-}
-
-// Status tells people and metrics how one list fares.
-type Status struct {
-	Name        string
-	Source      string        // file or URL, without secrets
-	Format      format.Format // as detected
-	Rules       int           // entries in force
-	Names       int
-	Addresses   int
-	Refused     int            // exceptions refused for want of a grant
-	Skipped     map[string]int // lines skipped, by reason (see [format.Reason])
-	Diagnostics []format.Diagnostic
-	Bytes       int64     // of text
-	Hash        string    // SHA-256 of the text in force
-	BuiltIn     bool      // the text is part of the program
-	Loaded      bool      // a text is in force
-	Updated     time.Time // when the text in force was last seen to be current; zero for built-in lists
-	Next        time.Time // of the next refresh; zero: none is planned
-	LastError   string    // of the last attempt; empty: it went well
-	Held        bool      // the last attempt failed and an older copy is in force
 }

@@ -71,7 +71,7 @@ func TestFiles(t *testing.T) {
 	expect(t, s, "c.example", "inner")
 	expect(t, s, "d.example", "")
 	st := m.Status()
-	if st[0].Rules != 1 || st[0].Skipped["trailing-text"] != 1 || len(st[0].Diagnostics) != 1 || st[0].Diagnostics[0].File != path || st[0].Held {
+	if st[0].Rules != 1 || st[0].Skipped["trailing-text"] != 1 || len(st[0].Diagnostics) != 1 || st[0].Diagnostics[0].File != path || st[0].Failing {
 		t.Errorf("status: %+v", st[0])
 	}
 	if st[1].Refused != 1 || st[1].Source != "built-in" || st[1].Format != format.Adblock {
@@ -105,7 +105,7 @@ func TestFileHeld(t *testing.T) {
 		step()
 		for _, m := range []*source.Manager{m, manager(t, cfg)} {
 			s, err := m.Load(t.Context())
-			if err == nil || !m.Status()[0].Held || m.Status()[0].LastError == "" {
+			if err == nil || !m.Status()[0].Failing || m.Status()[0].LastError == "" {
 				t.Errorf("%s: %v, %+v", what, err, m.Status()[0])
 			}
 			expect(t, s, "a.example", "mine")
@@ -129,7 +129,7 @@ func TestFileRefresh(t *testing.T) {
 		if _, err := m.Load(t.Context()); err == nil {
 			t.Fatal("no file, no error")
 		}
-		if v := m.Vitals(0); !v.Failing || v.Loaded {
+		if v := m.Vitals("mine"); !v.Failing || v.Loaded {
 			t.Errorf("missing: %+v", v)
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -143,7 +143,7 @@ func TestFileRefresh(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		expect(t, m.Set(), "b.example", "mine")
-		if v := m.Vitals(0); v.Failing || !v.Loaded || v.Rules != 2 || v.Updated.IsZero() {
+		if v := m.Vitals("mine"); v.Failing || !v.Loaded || v.Rules != 2 || v.Updated.IsZero() {
 			t.Errorf("loaded: %+v", v)
 		}
 		stop()
@@ -292,7 +292,7 @@ func TestHeld(t *testing.T) {
 				l.set(broken)
 				l.pass(2 * time.Hour)
 				st := l.m.Status()[0]
-				if !st.Held || st.LastError == "" || st.Rules != 1 || l.changes != 1 {
+				if !st.Failing || st.LastError == "" || st.Rules != 1 || l.changes != 1 {
 					t.Errorf("%+v, %d changes", st, l.changes)
 				}
 				expect(t, l.m.Set(), "a.example", "far")

@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // meta stands beside each copy. It is written after the copy: when the process dies between the two, Hash differs from the
@@ -27,10 +25,14 @@ type meta struct {
 	Fetched      time.Time `json:"fetched"` // when the text was received
 	Checked      time.Time `json:"checked"` // when it was last seen to be current
 	Zone         zoneState `json:"zone,omitzero"`
+	// AsOf is the time of change of a local file: nobody but it can say whether the file is still kept up.
+	AsOf time.Time `json:"as_of,omitzero"`
+	// Files are the names of the files of a directory.
+	Files []string `json:"files,omitempty"`
 }
 
-// maxMeta bounds the metadata file: an ETag may be as long as a header line.
-const maxMeta = 64 << 10
+// maxMeta bounds the metadata file: an ETag may be as long as a header line, and a directory has up to [maxFiles] names.
+const maxMeta = 1 << 20
 
 // fileBase makes a file name of a list name: readable, never a path, different for different lists and locations.
 func fileBase(name, location string) string {
@@ -45,34 +47,41 @@ func fileBase(name, location string) string {
 }
 
 // store is the directory of last good copies.
-type store struct{ dir string }
+type store struct {
+	dir  string
+	disk disk
+}
 
 func (s store) textPath(base string) string { return filepath.Join(s.dir, base+".list") }
 func (s store) metaPath(base string) string { return filepath.Join(s.dir, base+".json") }
 
 // readMeta returns the zero meta when there is none that fits the text.
 func (s store) readMeta(base string) meta {
-	f, err := openRegular(s.metaPath(base))
-	if err != nil {
-		return meta{}
-	}
-	defer func() { _ = f.Close() }() // read only
 	var m meta
-	if json.NewDecoder(io.LimitReader(f, maxMeta)).Decode(&m) != nil {
+	if !readJSON(s.metaPath(base), &m) {
 		return meta{}
 	}
 	return m
 }
 
-func (s store) writeMeta(base string, m meta) error {
-	text, err := json.MarshalIndent(m, "", "  ")
+// readJSON reads a small file of ours; what is missing or broken is false.
+func readJSON(path string, into any) bool {
+	f, err := openRegular(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // read only
+	return json.NewDecoder(io.LimitReader(f, maxMeta)).Decode(into) == nil
+}
+
+func (s store) writeMeta(base string, m meta) error { return s.writeJSON(s.metaPath(base), m) }
+
+func (s store) writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode metadata: %w", err)
 	}
-	if err := renameio.WriteFile(s.metaPath(base), append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write metadata: %w", err)
-	}
-	return nil
+	return s.write(path, append(text, '\n'))
 }
 
 // strayAge is when a draft without owner is taken for the rest of a killed process: no download lasts this long.
@@ -92,30 +101,28 @@ func (s store) sweep() {
 	}
 }
 
-// isDraft knows the names that renameio gives to drafts of copies and metadata: ".NAME.list123".
+// isDraft knows the names of drafts of copies, candidates and metadata: ".NAME.list123".
 func isDraft(name string) bool {
-	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json"))
+	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json") || strings.Contains(name, ".held"))
 }
 
 // draft is a text on its way to become a copy. Exactly one of commit and discard ends it.
 type draft struct {
-	file *renameio.PendingFile
-	sum  hash.Hash
-	size int64
+	store store
+	file  output
+	sum   hash.Hash
+	size  int64
 }
 
 var errTooBig = errors.New("text exceeds its limit")
 
 // draft streams r, of at most limit bytes, into a temporary file beside the copy.
 func (s store) draft(base string, r io.Reader, limit int64) (*draft, error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make list directory: %w", err)
-	}
-	f, err := renameio.NewPendingFile(s.textPath(base), renameio.WithTempDir(s.dir), renameio.WithPermissions(0o600))
+	f, err := s.temporary(s.textPath(base))
 	if err != nil {
-		return nil, fmt.Errorf("make list file: %w", err)
+		return nil, err
 	}
-	d := &draft{file: f, sum: sha256.New()}
+	d := &draft{store: s, file: f, sum: sha256.New()}
 	d.size, err = io.Copy(io.MultiWriter(f, d.sum), io.LimitReader(r, limit+1))
 	if err == nil && d.size > limit {
 		err = fmt.Errorf("%w of %d bytes", errTooBig, limit)
@@ -132,13 +139,11 @@ func (s store) draft(base string, r io.Reader, limit int64) (*draft, error) {
 
 func (d *draft) hash() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
-// discard leaves the copy as it was.
-func (d *draft) discard() { _ = d.file.Cleanup() } // the worst is a stray temporary file
-
-// commit syncs the text and moves it over the copy in one step.
-func (d *draft) commit() error {
-	if err := d.file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("replace list: %w", err)
-	}
-	return nil
+// discard leaves what is there as it was.
+func (d *draft) discard() {
+	_ = d.file.Close()
+	_ = d.store.disk.remove(d.file.Name()) // the worst is a stray temporary file
 }
+
+// commit syncs the text and moves it to path in one step.
+func (d *draft) commit(path string) error { return d.store.settle(d.file, path) }

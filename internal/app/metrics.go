@@ -122,7 +122,7 @@ func listMetrics(m *source.Manager) (out []admin.Metric) {
 		}
 		add := func(name, help string, value func(source.Vitals) float64) {
 			out = append(out, admin.Metric{
-				Name: name, Help: help, Type: admin.Gauge, Labels: []admin.Label{label("list", s.Name)}, Value: func() float64 { return value(m.Vitals(i)) },
+				Name: name, Help: help, Type: admin.Gauge, Labels: []admin.Label{label("list", s.Name)}, Value: func() float64 { return value(m.Vitals(s.Name)) },
 			})
 		}
 		add("weir_list_rules", "Entries of one list in force.", func(v source.Vitals) float64 { return float64(v.Rules) })

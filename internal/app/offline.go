@@ -52,7 +52,7 @@ func listStates(m *source.Manager) []ListState {
 		out = append(out, ListState{
 			Name: s.Name, State: listState(s), Class: l.Class.String(), Category: l.Category, Source: redact.Text(s.Source), Format: s.Format.String(), Rules: s.Rules,
 			Names: s.Names, Addresses: s.Addresses, Refused: s.Refused, Skipped: s.Skipped, Bytes: s.Bytes, Updated: s.Updated, Next: s.Next,
-			LastError: redact.Scrub(s.LastError), Held: s.Held,
+			LastError: redact.Scrub(s.LastError), Held: s.Failing,
 		})
 	}
 	return out
@@ -62,10 +62,16 @@ func listState(s source.Status) string {
 	switch {
 	case s.BuiltIn:
 		return "built-in"
+	case s.Directory:
+		return "directory"
+	case s.Expired:
+		return "expired"
+	case s.Pending.Entries > 0 || s.Pending.Had > 0:
+		return "held"
 	case !s.Loaded:
 		return "never loaded"
-	case s.Held:
-		return "held"
+	case s.Failing:
+		return "failing"
 	}
 	return "current"
 }
