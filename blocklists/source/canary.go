@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 
 	"weir/blocklists/format"
 	"weir/blocklists/set"
@@ -172,135 +171,14 @@ func (c Canary) inPrefix(p netip.Prefix) bool {
 	return contains(p, c.Prefix) || c.Within && contains(c.Prefix, p)
 }
 
-// maxHits is how many canaries an error names.
-const maxHits = 5
-
-// watch looks at one text for what it must not block. A nil watch sees nothing.
-type watch struct {
-	of   *canaries
-	may  Allowance
-	hits []string
-	more int
-}
-
-// watcher returns the watch for a source; nil for lists that block nothing and for those that are part of the program.
-func (c *canaries) watcher(s Source) *watch {
-	l := s.List
-	blocks := l.Action == set.ActionBlock || l.Action == set.ActionByClass && (l.Class == set.ClassBad || l.Class == set.ClassUntrusted)
-	if c == nil || !blocks || s.Text != "" {
-		return nil
-	}
-	return &watch{of: c, may: s.MayBlock}
-}
-
-// entry looks at an entry on its way into the Set.
-func (w *watch) entry(e format.Entry) {
-	if w == nil || e.Exception || e.Cancel {
-		return
-	}
-	switch {
-	case !e.Name.IsZero():
-		if !w.of.nameHit(e.Name, e.Scope) {
-			return
-		}
-	case e.Prefix.IsValid():
-		if wide(e.Prefix) && !Allowance(w.may).covers(Canary{Prefix: e.Prefix}) {
-			w.hit(e.Line, e.String(), "a part of the internet that is wider than any list may block")
-			return
-		}
-		if !w.of.prefixHit(e.Prefix) {
-			return
-		}
-	default:
-		return
-	}
-	if c, ok := w.of.covered(e, w.may); ok {
-		w.hit(e.Line, e.String(), fmt.Sprintf("%s (%s)", c, c.Why))
-	}
-}
-
-// The widest prefixes of public space that a list may block: no registry gives one organisation more than a /8 of IPv4 (IANA
-// IPv4 address space registry) or a /16 of IPv6.
-const (
-	widest4 = 8
-	widest6 = 16
-)
-
-// wide says whether a prefix holds more public space than one organisation has.
-func wide(p netip.Prefix) bool {
-	if p.Addr().Is4() {
-		return p.Bits() < widest4 && p.Addr().As4()[0] < 224 // multicast and reserved: RFC 5771, RFC 1112
-	}
-	return p.Bits() < widest6 && p.Addr().As16()[0]&0xe0 == 0x20 // global unicast, 2000::/3: RFC 4291
-}
-
-// skipped looks at what the parser would not take since it is too broad for any list: who publishes that means harm, or has
-// made a mistake that may not be the only one.
-func (w *watch) skipped(d format.Diagnostic) {
-	if w == nil {
-		return
-	}
-	switch d.Reason {
-	case format.ReasonTooBroad:
-		w.hit(d.Line, d.Text, "a part of the internet that is wider than any list may block")
-	case format.ReasonPublicSuffix:
-		w.suffix(d)
-	case format.ReasonPattern, format.ReasonName:
-		if everything(d.Text) {
-			w.hit(d.Line, d.Text, "everything")
-		}
-	}
-}
-
-// suffix looks at a public suffix, which never comes into force. Lists hold unimportant ones by mistake.
-func (w *watch) suffix(d format.Diagnostic) {
-	name, err := hostname.Parse(strings.Trim(d.Text, "."))
-	if err != nil || w.of.names[name.String()] == 0 {
-		return
-	}
-	if c, ok := w.of.covered(format.Entry{Name: name}, w.may); ok {
-		w.hit(d.Line, d.Text, fmt.Sprintf("%s (%s)", c, c.Why))
-	}
-}
-
-// everything says whether a line of any format means all names.
-func everything(line string) bool {
-	for _, prefix := range [...]string{"address=/", "local=/", "server=/", "http://", "https://", "||", "|", "-d "} {
-		line = strings.TrimPrefix(line, prefix)
-	}
-	line, _, _ = strings.Cut(line, "/")
-	line, _, _ = strings.Cut(line, "$")
-	switch strings.TrimRight(line, "^|") {
-	case "*", "#", ".", "*.", "*.*":
-		return true
-	}
-	return false
-}
-
-func (w *watch) hit(line uint32, text, what string) {
-	if len(w.hits) == maxHits {
-		w.more++
-		return
-	}
-	w.hits = append(w.hits, fmt.Sprintf("line %d: %s covers %s", line, text, what))
-}
-
-// err returns an [ErrCanary] that names entries, lines and canaries; nil when there was no hit.
-func (w *watch) err() error {
-	if w == nil || len(w.hits) == 0 {
-		return nil
-	}
-	more := ""
-	if w.more > 0 {
-		more = fmt.Sprintf("; and %d more", w.more)
-	}
-	return fmt.Errorf("%w: %s%s", ErrCanary, strings.Join(w.hits, "; "), more)
-}
-
 // origins are the hosts that the lists come from: without them no list could be mended.
 func origins(sources []Source) (out []Canary) {
 	for _, s := range sources {
 		u, err := url.Parse(s.URL)
+		why := fmt.Sprintf("where list %q comes from", s.List.Name)
+		for _, server := range s.Transfer.Servers {
+			out = append(out, Canary{Prefix: netip.PrefixFrom(server.Addr(), server.Addr().BitLen()), Why: why})
+		}
 		if s.URL == "" || err != nil {
 			continue
 		}
@@ -308,7 +186,6 @@ func origins(sources []Source) (out []Canary) {
 		if err != nil {
 			continue
 		}
-		why := fmt.Sprintf("where list %q comes from", s.List.Name)
 		if host.IsAddr() {
 			out = append(out, Canary{Prefix: netip.PrefixFrom(host.Addr, host.Addr.BitLen()), Why: why})
 			continue

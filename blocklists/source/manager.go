@@ -204,6 +204,11 @@ func (m *Manager) Set() *set.Set {
 	return m.current
 }
 
+// meant says whether an item is to be refreshed by itself when name, or all, are.
+func (it *item) meant(name string) bool {
+	return it.src.List.Name == name || name == "" && it.src.folder == "" // a directory brings its files
+}
+
 // Refresh fetches one list now, or all when name is empty, and compiles and publishes (see Run) what changed.
 func (m *Manager) Refresh(ctx context.Context, name string) error {
 	if m.readOnly {
@@ -212,10 +217,7 @@ func (m *Manager) Refresh(ctx context.Context, name string) error {
 	var errs []error
 	found, changed := false, false
 	for _, it := range m.all() {
-		if name == "" && it.src.folder != "" { // its directory brings it
-			continue
-		}
-		if name != "" && it.src.List.Name != name {
+		if !it.meant(name) {
 			continue
 		}
 		found = true

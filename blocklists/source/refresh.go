@@ -1,43 +1,51 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"weir/blocklists/format"
 )
 
 // refresh brings one item up to date and plans its next refresh. changed says that there is something new to compile.
 func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err error) {
 	it.fetching.Lock()
 	defer it.fetching.Unlock()
-	switch {
-	case it.src.Dir != "":
-		m.work.Lock()
-		changed, err = m.rescan(ctx, it)
-		m.work.Unlock()
-	case it.src.Path != "":
-		m.work.Lock()
-		changed, err = m.readFile(ctx, it)
-		m.work.Unlock()
-	default:
-		changed, err = m.download(ctx, it)
-	}
+	changed, err = m.bring(ctx, it)
 	if err != nil && ctx.Err() != nil {
 		return false, err // we were stopped: that says nothing about the list
 	}
+	back := m.plan(it, err)
+	if err != nil {
+		m.failed(it, err)
+		m.log.Warn("refresh list", "list", it.src.List.Name, "source", it.src.shown(), "err", err)
+	}
+	return changed || back, err
+}
+
+// bring reads or fetches one item.
+func (m *Manager) bring(ctx context.Context, it *item) (changed bool, err error) {
+	if it.src.remote() {
+		return m.download(ctx, it)
+	}
+	m.work.Lock()
+	defer m.work.Unlock()
+	if it.src.Dir != "" {
+		return m.rescan(ctx, it)
+	}
+	return m.readFile(ctx, it)
+}
+
+// plan says when to look again after a look with this result, and whether a text that had expired counts again.
+func (m *Manager) plan(it *item, err error) (back bool) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	interval := it.interval()
 	if err != nil && interval > 0 && !errors.Is(err, ErrHeld) {
 		interval = min(interval, firstRetry<<min(it.failures, 12))
@@ -45,13 +53,7 @@ func (m *Manager) refresh(ctx context.Context, it *item) (changed bool, err erro
 	if interval > 0 {
 		it.next = time.Now().Add(jitter(interval))
 	}
-	changed = changed || err == nil && it.parsed.expired && !it.isExpired(time.Now())
-	m.mu.Unlock()
-	if err != nil {
-		m.failed(it, err)
-		m.log.Warn("refresh list", "list", it.src.List.Name, "source", it.src.shown(), "err", err)
-	}
-	return changed, err
+	return err == nil && it.parsed.expired && !it.isExpired(time.Now())
 }
 
 func (m *Manager) failed(it *item, err error) {
@@ -181,61 +183,6 @@ func (m *Manager) confirm(it *item, now meta) error {
 		m.store.pruneSignatures(it.base, now.Hash)
 	}
 	return m.store.writeMeta(it.base, now)
-}
-
-// judge parses a text without keeping it. had is how many entries the text in force has.
-func (s Source) judge(r io.Reader, digest string, had int, w *watch) (format.Summary, error) {
-	if s.SHA256 != "" && !strings.EqualFold(s.SHA256, digest) {
-		return format.Summary{}, fmt.Errorf("%w: got %s", ErrDigest, digest)
-	}
-	sum, err := format.ParseWith(r, s.options(), w.entry, w.skipped)
-	switch {
-	case err != nil:
-		return sum, fmt.Errorf("parse: %w", err)
-	case w.err() != nil:
-		return sum, w.err()
-	case sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum):
-		return sum, fmt.Errorf("%w: it had %d", ErrEmptied, had)
-	case sum.Entries() == 0 && len(sum.Skipped) > 0:
-		return sum, fmt.Errorf("%w: %s", ErrUseless, reasons(sum.Skipped))
-	case isGarbage(sum):
-		return sum, fmt.Errorf("%w: %d entries, %s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
-	}
-	return sum, nil
-}
-
-// A text counts as garbage when at least so many things in it cannot be read, and so many times more than can.
-const (
-	garbageLeast = 1000
-	garbageRatio = 10
-)
-
-// isGarbage says whether a text that was read under a named format has next to nothing of it. Rules that are well formed and of
-// no use to us, as those that hide parts of pages, do not count.
-func isGarbage(sum format.Summary) bool {
-	bad := 0
-	for _, r := range [...]format.Reason{
-		format.ReasonTooLong, format.ReasonName, format.ReasonAddress, format.ReasonTrailing, format.ReasonSyntax,
-	} {
-		bad += sum.Skipped[r]
-	}
-	return bad >= garbageLeast && bad > garbageRatio*max(sum.Entries(), 0)
-}
-
-// reasons names what was skipped, most first.
-func reasons(skipped map[format.Reason]int) string {
-	var out []string
-	for _, r := range slices.SortedFunc(maps.Keys(skipped), func(a, b format.Reason) int {
-		return cmp.Or(cmp.Compare(skipped[b], skipped[a]), cmp.Compare(a, b))
-	}) {
-		out = append(out, fmt.Sprintf("%d %s", skipped[r], r))
-	}
-	return strings.Join(out, ", ") + " skipped"
-}
-
-// emptiedOnPurpose takes a file that holds comments and nothing else as its owner's wish; an empty one may be half written.
-func (s Source) emptiedOnPurpose(sum format.Summary) bool {
-	return s.Path != "" && len(sum.Skipped) == 0 && sum.Bytes > 2*int64(sum.Lines) // more than line ends
 }
 
 // readFile takes over a local file: as a copy, or itself where no copy can be made. The caller holds work.

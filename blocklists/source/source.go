@@ -107,7 +107,7 @@ var (
 	ErrNotFile  = errors.New("not a regular file")
 	ErrHeld     = errors.New("held for review")
 	ErrNotHeld  = errors.New("nothing is held for review")
-	ErrUseless  = errors.New("nothing in it can be used")
+	ErrUseless  = errors.New("no line is an entry")
 	ErrGarbage  = errors.New("most of it cannot be read: it is no list, or one of another format")
 	ErrFiles    = errors.New("too many files")
 	errExpired  = errors.New("expired")
@@ -207,14 +207,18 @@ func (s Source) checkLimits() error {
 	if s.Timeout < 0 || s.MaxBytes < 0 || s.Interval < 0 || s.Interval > 0 && s.Interval < minInterval {
 		return fmt.Errorf("%w: list %q: a limit below zero or an interval below %v", ErrConfig, s.List.Name, minInterval)
 	}
+	if _, err := hex.DecodeString(s.SHA256); err != nil || s.SHA256 != "" && len(s.SHA256) != 64 {
+		return fmt.Errorf("%w: list %q: sha256 must be 64 hex digits", ErrConfig, s.List.Name)
+	}
+	return s.checkChange()
+}
+
+func (s Source) checkChange() error {
 	if s.Expires < 0 || s.Expires > 0 && s.Expires < minInterval || s.MaxChange < 0 {
 		return fmt.Errorf("%w: list %q: an age below %v or a negative ratio", ErrConfig, s.List.Name, minInterval)
 	}
 	if s.Dir != "" && s.SHA256 != "" {
 		return fmt.Errorf("%w: list %q: a directory has no digest", ErrConfig, s.List.Name)
-	}
-	if _, err := hex.DecodeString(s.SHA256); err != nil || s.SHA256 != "" && len(s.SHA256) != 64 {
-		return fmt.Errorf("%w: list %q: sha256 must be 64 hex digits", ErrConfig, s.List.Name)
 	}
 	return nil
 }

@@ -266,7 +266,7 @@ func TestTransferFromNamed(t *testing.T) {
 	s.stop()
 	again.refresh("connection refused")
 	again.listed("last.example", "zone")
-	if got := again.m.Status()[0]; !got.Held || got.LastError == "" {
+	if got := again.m.Status()[0]; !got.Failing || got.LastError == "" {
 		t.Errorf("status %+v", got)
 	}
 }

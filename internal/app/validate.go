@@ -59,17 +59,19 @@ func inOrder(ps config.Problems) config.Problems {
 
 // listProblems reports list files that give nothing. What the copy of a remote list is like is no matter of the config file.
 func listProblems(f *config.File, all []source.Status) (found config.Problems) {
-	for i := range f.Lists {
-		s := all[i] // the config's own lists come first
-		if f.Lists[i].File == "" {
+	for i, l := range f.Lists {
+		path := fmt.Sprintf("lists[%d].file", i)
+		if l.File == "" {
 			continue
 		}
-		path := fmt.Sprintf("lists[%d].file", i)
-		switch {
-		case s.LastError != "":
-			found = append(found, f.Problem(path, strings.ReplaceAll(s.LastError, "\n", "; ")))
-		case s.Rules == 0 && s.Refused == 0 && len(s.Skipped) > 0:
-			found = append(found, f.Problem(path, fmt.Sprintf("%s: no line is an entry of a list in format %s", s.Source, s.Format)))
+		for _, s := range all {
+			switch {
+			case s.LastError == "" || s.Name != l.Name && !strings.HasPrefix(s.Name, l.Name+"/"):
+			case s.Name != l.Name:
+				found = append(found, f.Problem(path, s.Source+": "+strings.ReplaceAll(s.LastError, "\n", "; ")))
+			default:
+				found = append(found, f.Problem(path, strings.ReplaceAll(s.LastError, "\n", "; ")))
+			}
 		}
 	}
 	return found
