@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/google/renameio/v2"
 )
 
 // Signatures lie beside the copies, each under the digest of the text that it is of: a text and its signature cannot be mixed
@@ -84,7 +82,7 @@ func (m *Manager) authenticate(ctx context.Context, it *item, d *draft) error {
 	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	if err := renameio.WriteFile(m.store.signaturePath(it.base, d.hash()), text, 0o600); err != nil {
+	if err := m.store.write(m.store.signaturePath(it.base, d.hash()), text); err != nil {
 		return fmt.Errorf("keep signature: %w", err)
 	}
 	return nil

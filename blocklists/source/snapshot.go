@@ -172,7 +172,7 @@ func (m *Manager) copyDigest(snap *snapshot, i int) (string, error) {
 // signed says whether the copy of item i, with this digest, bears the signature that is asked for. What the saved Set was
 // compiled from did: the key is part of the configuration that it was made for.
 func (m *Manager) signed(snap *snapshot, i int, digest string) bool {
-	it := m.items[i]
+	it := m.all()[i]
 	if it.src.Minisign == "" || snap != nil && snap.items[i].Loaded && snap.items[i].Digest == digest {
 		return true
 	}
