@@ -111,8 +111,9 @@ func decisionOfEvent(e *event.Event) decision {
 	a := app.Answer{Verdict: e.Verdict, Would: e.Would, Cause: e.Cause, Class: e.Class, Rule: redact.Text(e.Rule.Name), List: e.List.Name}
 	for _, s := range e.Trace {
 		a.Trace = append(a.Trace, app.TraceEntry{
-			Stage: s.Stage, Place: s.Place, Subject: redact.Scrub(s.Subject), Verdict: s.Verdict, Cause: s.Cause, Class: s.Class,
-			Rule: redact.Text(s.Rule), List: s.List, Safety: s.Safety,
+			Stage: s.Stage, Place: s.Place, Subject: redact.Scrub(s.Subject), Verdict: s.Verdict, Would: s.Would, Cause: s.Cause,
+			Class: s.Class, Rule: redact.Text(s.Rule), List: s.List, Entry: redact.Text(s.Entry), OverList: s.OverList,
+			OverEntry: redact.Text(s.OverEntry), Safety: s.Safety,
 		})
 	}
 	for _, f := range e.Findings {

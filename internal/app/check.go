@@ -11,6 +11,7 @@ import (
 	"weir/internal/inspect"
 	"weir/internal/policy"
 	"weir/internal/redact"
+	"weir/internal/verdict"
 )
 
 // Judge answers questions by the same gate as the data path, without running anything.
@@ -33,21 +34,25 @@ func NewJudge(ctx context.Context, f *File, client netip.Addr) (*Judge, error) {
 
 // Answer is what the gate said about one target or content; the order of fields is that of the command line's JSON.
 type Answer struct {
-	Target   string       `json:"target"`
-	Verdict  string       `json:"verdict"`
-	Would    string       `json:"would,omitempty"` // what enforce mode would do
-	Cause    string       `json:"cause"`
-	Class    string       `json:"class"`
-	Rule     string       `json:"rule"`
-	List     string       `json:"list"`
-	Entry    string       `json:"entry,omitempty"`
-	Line     uint32       `json:"line,omitempty"`
-	Stage    string       `json:"stage"`
-	TLS      string       `json:"tls,omitempty"` // intercept or splice, where it was asked
-	Reason   string       `json:"reason"`
-	Findings []Finding    `json:"findings,omitempty"`
-	Trace    []TraceEntry `json:"trace"`
-	Leads    bool         `json:"-"` // a name that is not blocked: where it leads to was not judged
+	Target  string `json:"target"`
+	Verdict string `json:"verdict"`
+	Would   string `json:"would,omitempty"` // what enforce mode would do
+	Cause   string `json:"cause"`
+	Class   string `json:"class"`
+	Rule    string `json:"rule"`
+	List    string `json:"list"`
+	Entry   string `json:"entry,omitempty"`
+	Line    uint32 `json:"line,omitempty"`
+	// Confidence is how sure the list is, in percent; 0: it does not say.
+	Confidence uint8        `json:"confidence,omitempty"`
+	Answer     string       `json:"answer,omitempty"`  // how a block of a name speaks in DNS
+	Records    []string     `json:"records,omitempty"` // what it answers with, without owner and TTL
+	Stage      string       `json:"stage"`
+	TLS        string       `json:"tls,omitempty"` // intercept or splice, where it was asked
+	Reason     string       `json:"reason"`
+	Findings   []Finding    `json:"findings,omitempty"`
+	Trace      []TraceEntry `json:"trace"`
+	Leads      bool         `json:"-"` // a name that is not blocked: where it leads to was not judged
 }
 
 // TraceEntry is one stage that spoke.
@@ -56,11 +61,16 @@ type TraceEntry struct {
 	Place   string `json:"place"`
 	Subject string `json:"subject"`
 	Verdict string `json:"verdict"`
+	Would   string `json:"would,omitempty"` // block, where policy, rule or list are only tried out
 	Cause   string `json:"cause"`
 	Class   string `json:"class,omitempty"`
 	Rule    string `json:"rule,omitempty"`
 	List    string `json:"list,omitempty"`
-	Safety  string `json:"safety,omitempty"`
+	Entry   string `json:"entry,omitempty"`
+	// OverList and OverEntry are what the entry beat, where it let something through that another would have stopped.
+	OverList  string `json:"over_list,omitempty"`
+	OverEntry string `json:"over_entry,omitempty"`
+	Safety    string `json:"safety,omitempty"`
 }
 
 // Finding is one thing that a detector found.
@@ -117,12 +127,12 @@ func (j *Judge) answer(target string, x *gate.Exchange) Answer {
 	if v.Observed {
 		a.Would = "block"
 	}
+	a.Confidence = r.ListConfidence
+	if v.Blocks() && x.Protocol() == inspect.DNS {
+		a.Answer, a.Records = dnsAnswer(v.Answer.Kind), redactAll(x.Records())
+	}
 	for _, s := range x.Trace().Steps {
-		about := x.Policy().Explain(s.Verdict)
-		a.Trace = append(a.Trace, TraceEntry{
-			Stage: s.Stage.String(), Place: s.Place.String(), Subject: redact.Scrub(s.Subject), Verdict: s.Verdict.Action.String(),
-			Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: redact.Text(about.Rule), List: about.List, Safety: about.Safety,
-		})
+		a.Trace = append(a.Trace, traceEntry(x.Policy(), s))
 	}
 	infos := j.core.engine.Infos()
 	for _, m := range x.Findings() {
@@ -136,4 +146,36 @@ func (j *Judge) answer(target string, x *gate.Exchange) Answer {
 		})
 	}
 	return a
+}
+
+// dnsAnswer is the word for what a blocked question is answered with; DNS has no page.
+func dnsAnswer(k verdict.AnswerKind) string {
+	if k == verdict.AnswerPage {
+		k = verdict.AnswerNXDOMAIN
+	}
+	return k.String()
+}
+
+func redactAll(texts []string) (out []string) {
+	for _, t := range texts {
+		out = append(out, redact.Text(t))
+	}
+	return out
+}
+
+func traceEntry(p *policy.Snapshot, s verdict.Step) TraceEntry {
+	about := p.Explain(s.Verdict)
+	out := TraceEntry{
+		Stage: s.Stage.String(), Place: s.Place.String(), Subject: redact.Scrub(s.Subject), Verdict: s.Verdict.Action.String(),
+		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: redact.Text(about.Rule), List: about.List,
+		Entry: redact.Text(about.ListEntry), Safety: about.Safety,
+	}
+	if s.Verdict.Observed {
+		out.Would = verdict.Block.String()
+	}
+	if s.Over.List != 0 {
+		over := p.Explain(verdict.Verdict{Ref: s.Over})
+		out.OverList, out.OverEntry = over.List, redact.Text(over.ListEntry)
+	}
+	return out
 }

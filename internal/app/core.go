@@ -24,6 +24,7 @@ type core struct {
 	log    *slog.Logger
 	engine *inspect.Engine
 	gate   *gate.Gate
+	tally  *policy.Tally // of every policy in turn
 
 	mu    sync.Mutex // guards what follows and every change of policy
 	file  *File
@@ -42,7 +43,7 @@ type coreConfig struct {
 // does not compile is an error.
 func newCore(ctx context.Context, f *File, c coreConfig) (*core, error) {
 	engine := inspect.NewEngine(detect.All(), c.clock)
-	k := &core{log: c.log, engine: engine}
+	k := &core{log: c.log, engine: engine, tally: &policy.Tally{}}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +94,7 @@ func (k *core) compile(f *File, set *blocklists.Set) (*policy.Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
+	cfg.Tally = k.tally
 	snap, err := policy.Compile(cfg, set)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)

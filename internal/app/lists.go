@@ -46,12 +46,13 @@ func listSource(l *config.List) (source.Source, error) {
 		}
 	}
 	s := source.Source{
-		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups},
+		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups, Priority: l.Priority, Confidence: uint8(l.Confidence), Shadow: l.Shadow},
 		Path: l.File, URL: l.URL, Format: kind, Column: l.Column, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
 		Interval: l.Refresh.Std(),
 	}
 	for _, g := range l.Grants {
 		s.List.GrantAllow = s.List.GrantAllow || g == config.GrantAllow
+		s.List.GrantRewrite = s.List.GrantRewrite || g == config.GrantRewrite
 	}
 	return s, nil
 }

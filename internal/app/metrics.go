@@ -10,6 +10,7 @@ import (
 	"weir/internal/admin"
 	"weir/internal/event"
 	"weir/internal/inspect"
+	"weir/internal/policy"
 	"weir/internal/verdict"
 )
 
@@ -98,13 +99,14 @@ func (w *Service) eventMetrics() []admin.Metric {
 	}
 }
 
-// maxListSeries is how many lists have metrics of their own; the admin listener bounds the series of all.
-const maxListSeries = 1000
+// maxListSeries is how many lists have metrics of their own: 500 of five series each leave room under the bound of the admin listener
+// for all series, 4096.
+const maxListSeries = 500
 
 // showLists puts the metrics of the lists now in force into the place of those before. What cannot be shown costs itself only.
 func (w *Service) showLists(m *source.Manager) {
 	all := w.metrics()
-	err := w.admin.SetMetrics(append(all, listMetrics(m)...))
+	err := w.admin.SetMetrics(append(all, listMetrics(m, w.core.tally)...))
 	if err == nil {
 		return
 	}
@@ -115,7 +117,7 @@ func (w *Service) showLists(m *source.Manager) {
 }
 
 // listMetrics are about each list; their names are those of the config, a closed set.
-func listMetrics(m *source.Manager) (out []admin.Metric) {
+func listMetrics(m *source.Manager, tally *policy.Tally) (out []admin.Metric) {
 	for i, s := range m.Status() {
 		if i == maxListSeries {
 			break
@@ -126,6 +128,10 @@ func listMetrics(m *source.Manager) (out []admin.Metric) {
 			})
 		}
 		add("weir_list_rules", "Entries of one list in force.", func(v source.Vitals) float64 { return float64(v.Rules) })
+		counts := tally.List(s.Name)
+		out = append(out,
+			counter("weir_list_hits_total", "Transactions in which an entry of one list spoke.", &counts.Hits, label("list", s.Name)),
+			counter("weir_list_would_block_total", "Transactions that one list would have blocked, were it, the rule or the policy not only tried out.", &counts.Would, label("list", s.Name)))
 		if s.BuiltIn {
 			continue
 		}

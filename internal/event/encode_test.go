@@ -167,7 +167,7 @@ func huge(s string) *event.Event {
 		CertError: s, WebSocket: &event.WebSocket{MessagesSent: 1 << 62, MessagesReceived: 1 << 62, Compressed: true, CloseCode: 4999},
 		DNS:     &event.DNS{ID: 65535, Name: s, Type: s, Class: s, RCod: s, Cache: s, Upstream: s, EDE: 65535},
 		Verdict: s, Would: s, Cause: s, Class: s, Stage: s, Rule: event.Rule{Name: s, File: s, Text: s},
-		List: event.List{Name: s, Category: s, Source: s, Entry: s, Line: 1 << 31}, Reason: s, Aborted: s, Error: s, Mode: s, Policy: s, Message: s,
+		List: event.List{Name: s, Category: s, Source: s, Entry: s, Line: 1 << 31, Confidence: 100, Shadow: true}, Reason: s, Aborted: s, Error: s, Mode: s, Policy: s, Message: s,
 		Dropped: 7,
 	}
 	for i := range n {
@@ -178,7 +178,7 @@ func huge(s string) *event.Event {
 			Detector: s, Severity: s, Confidence: 100, Technique: fmt.Sprintf("T%04d.%03d", 1000+i, i), Where: s, Offset: 1 << 62, Detail: s, Action: s,
 		})
 		e.Inspected = append(e.Inspected, event.Outcome{Where: s, Outcome: s, Bytes: 1 << 62})
-		e.Trace = append(e.Trace, event.Step{Stage: s, Place: s, Subject: s, Verdict: s, Cause: s, Class: s, Rule: s, List: s, Detector: s, Safety: s})
+		e.Trace = append(e.Trace, event.Step{Stage: s, Place: s, Subject: s, Verdict: s, Cause: s, Class: s, Rule: s, List: s, Detector: s, Safety: s, Would: s, Entry: s, OverList: s, OverEntry: s})
 	}
 	return &e
 }

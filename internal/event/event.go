@@ -102,6 +102,8 @@ type Rule struct {
 type List struct {
 	Name, Category, Source, Entry string
 	Line                          uint32
+	Confidence                    uint8 // percent; 0: the list does not say
+	Shadow                        bool  // the list is only tried out
 }
 
 // Finding is one thing that a detector found.
@@ -125,7 +127,9 @@ type Outcome struct {
 
 // Step is one entry of the decision trace.
 type Step struct {
-	Stage, Place, Subject, Verdict, Cause, Class, Rule, List, Detector, Safety string
+	Stage, Place, Subject, Verdict, Would, Cause, Class, Rule, List, Entry, Detector, Safety string
+	// OverList and OverEntry are what the entry beat, where it let something through that another would have stopped.
+	OverList, OverEntry string
 }
 
 // Recorder takes events. Record never blocks for long: a recorder that cannot keep up drops and counts. It may be called from

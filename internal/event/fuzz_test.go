@@ -53,7 +53,7 @@ func fuzzed(a, b string, kind int) *event.Event {
 		List: event.List{Name: b, Category: a, Source: secret, Entry: a}, Reason: a, Aborted: b, Error: a, Mode: b, Policy: a, Message: b,
 		Findings:  []event.Finding{{Detector: a, Severity: b, Technique: a, Where: b, Detail: a, Action: b}},
 		Inspected: []event.Outcome{{Where: a, Outcome: b}},
-		Trace:     []event.Step{{Stage: a, Place: b, Subject: secret, Verdict: a, Cause: b, Class: a, Rule: b, List: a, Detector: b, Safety: a}},
+		Trace:     []event.Step{{Stage: a, Place: b, Subject: secret, Verdict: a, Cause: b, Class: a, Rule: b, List: a, Detector: b, Safety: a, Would: b, Entry: secret, OverList: a, OverEntry: secret}},
 		DNS: &event.DNS{
 			Name: a, Type: b, Class: a, RCod: b, Cache: a, Upstream: secret,
 			Answers: []event.Answer{{Name: a, Type: b, Data: a}, {Name: b, Type: "CNAME", Data: b}, {Name: a, Type: "A", Data: b}},

@@ -113,6 +113,8 @@ func (l *line) list(e *List) {
 	l.link("source", e.Source, maxName)
 	l.safe("entry", entry(e.Entry), maxName)
 	l.count("line", int64(e.Line))
+	l.count("confidence", int64(e.Confidence))
+	l.flag("shadow", e.Shadow)
 	l.end(s)
 }
 
@@ -207,10 +209,14 @@ func (l *line) trace(list []Step) {
 		l.text("place", t.Place, maxWord)
 		l.link("subject", t.Subject, maxName)
 		l.text("verdict", t.Verdict, maxWord)
+		l.text("would", t.Would, maxWord)
 		l.text("cause", t.Cause, maxWord)
 		l.text("class", t.Class, maxWord)
 		l.text("rule", t.Rule, maxPhrase)
 		l.text("list", t.List, maxPhrase)
+		l.safe("entry", entry(t.Entry), maxName)
+		l.text("over_list", t.OverList, maxPhrase)
+		l.safe("over_entry", entry(t.OverEntry), maxName)
 		l.text("detector", t.Detector, maxPhrase)
 		l.text("safety", t.Safety, maxWord)
 		l.end(o)

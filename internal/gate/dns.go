@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/hostname"
 	"weir/internal/inspect"
+	"weir/internal/policy"
 	"weir/internal/verdict"
 )
 
@@ -23,7 +24,8 @@ func (x *Exchange) Query(now time.Time, question inspect.Question) verdict.Verdi
 	return x.head(inspect.Request)
 }
 
-// Name judges a name that an answer leads to: the target of a CNAME (PlaceCNAME) or of SVCB, HTTPS, MX, SRV or NS (PlaceTarget).
+// Name judges a name that an answer leads to: the target of a CNAME (PlaceCNAME) or of SVCB, HTTPS, MX, SRV or NS (PlaceTarget), or
+// the name of a name server of the asked zone (PlaceServer), of which only lists speak that ask about name servers.
 // A name that was allowed by rule carries its permission to the names behind it: only rules before that one speak about them.
 func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) verdict.Verdict {
 	x.mu.Lock()
@@ -31,8 +33,19 @@ func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) 
 	x.tx.Now = now
 	q := x.subject(place)
 	q.Name, q.Addr = name, netip.Addr{}
+	if place == verdict.PlaceServer {
+		return x.server(&q)
+	}
 	a := x.snap.Admit(&q, &x.trace)
 	return x.settle(a.Verdict, stageOf(a.Verdict))
+}
+
+// server judges a name server.
+func (x *Exchange) server(q *policy.Subject) verdict.Verdict {
+	if v, ok := x.snap.AdmitServer(q, &x.trace); ok {
+		x.settle(v, stageOf(v))
+	}
+	return x.verdict
 }
 
 // Servers says whether a list asks about the name servers of the asked name's zones: about their names, about their addresses. What a rule allowed
@@ -54,16 +67,13 @@ func (x *Exchange) Rewritten(now time.Time, place verdict.Place, name hostname.N
 	defer x.mu.Unlock()
 	x.tx.Now = now
 	q := x.subject(place)
-	q.Name, q.Addr = name, addr
+	q.Name, q.Addr, q.Mute = name, addr, x.verdict.Ref.List
 	var v verdict.Verdict
 	if name.IsZero() {
 		q.Name = x.tx.Target.Name
 		v = x.snap.AdmitAddress(&q, &x.trace)
 	} else {
 		v = x.snap.Admit(&q, &x.trace).Verdict
-	}
-	if list := x.verdict.Ref.List; v.Blocks() && list != 0 && v.Ref.List == list {
-		v.Action = verdict.Allow
 	}
 	if v.Blocks() {
 		x.verdict, x.stage = v, stageOf(v)

@@ -20,6 +20,7 @@ func (x *Exchange) Done(now time.Time) {
 	x.end(inspect.RequestData)
 	x.end(inspect.ResponseData)
 	x.done = true
+	x.snap.Count(&x.trace)
 	x.gate.stats.Verdicts[x.tx.Protocol&3][x.verdict.Action].Add(1)
 	if x.verdict.Cause == verdict.CauseSafety {
 		x.gate.stats.Safety.Add(1)
@@ -94,7 +95,10 @@ func (x *Exchange) fillVerdict(e *event.Event, v verdict.Verdict) {
 		e.Rule = event.Rule{Name: r.Rule, File: r.RuleWhere, Text: r.RuleText}
 	}
 	if v.Ref.List != 0 {
-		e.List = event.List{Name: r.List, Category: r.ListCategory, Source: r.ListSource, Entry: r.ListEntry, Line: r.ListLine}
+		e.List = event.List{
+			Name: r.List, Category: r.ListCategory, Source: r.ListSource, Entry: r.ListEntry, Line: r.ListLine,
+			Confidence: r.ListConfidence, Shadow: r.ListShadow,
+		}
 	}
 	e.Reason = r.Sentence
 }
@@ -122,10 +126,19 @@ func (x *Exchange) describe(m *inspect.Match, v verdict.Verdict) event.Finding {
 
 func (x *Exchange) step(s verdict.Step) event.Step {
 	r := x.snap.Explain(s.Verdict)
-	return event.Step{
+	out := event.Step{
 		Stage: s.Stage.String(), Place: s.Place.String(), Subject: s.Subject, Verdict: s.Verdict.Action.String(),
-		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: r.Rule, List: r.List, Detector: r.Detector, Safety: r.Safety,
+		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: r.Rule, List: r.List, Entry: r.ListEntry,
+		Detector: r.Detector, Safety: r.Safety,
 	}
+	if s.Verdict.Observed {
+		out.Would = verdict.Block.String()
+	}
+	if s.Over.List != 0 {
+		over := x.snap.Explain(verdict.Verdict{Ref: s.Over})
+		out.OverList, out.OverEntry = over.List, over.ListEntry
+	}
+	return out
 }
 
 // finding records one finding of a live session at once.

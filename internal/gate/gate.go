@@ -77,6 +77,7 @@ type Exchange struct {
 	settled  bool
 	stage    verdict.Stage
 	admitted policy.Admission
+	spoken   policy.Spoken
 	url      string // canonical
 	loose    string // and as lenient servers read it, where that differs
 	declared string // content type of the part that is being looked at

@@ -76,7 +76,21 @@ func (x *Exchange) Tunnel(now time.Time, o Opening) verdict.Verdict {
 		x.event.SNI, x.event.JA3, x.event.JA4, x.event.ECH = o.Hello.SNI, o.Hello.JA3, o.Hello.JA4, o.Hello.ECH
 	}
 	x.serverName()
+	q := x.subject(verdict.PlaceTunnel)
+	if v, ok := x.hello(x.snap, &q, &x.trace); ok {
+		x.settle(v, stageOf(v))
+	}
 	return x.head(inspect.Open)
+}
+
+// hello judges the fingerprints of the ClientHello; ok is false when nothing speaks of them.
+func (x *Exchange) hello(snap *policy.Snapshot, q *policy.Subject, tr *verdict.Trace) (v verdict.Verdict, ok bool) {
+	hello := x.tx.Flow.Hello
+	if hello == nil || x.tx.Protocol != inspect.Tunnel {
+		return verdict.Verdict{}, false
+	}
+	q.Place, q.JA3, q.JA4 = verdict.PlaceTunnel, hello.JA3, hello.JA4
+	return snap.AdmitHello(q, tr)
 }
 
 // serverName judges the SNI when it is not the name that CONNECT was admitted for.
@@ -99,13 +113,17 @@ func (x *Exchange) serverName() {
 	x.settle(a.Verdict, stageOf(a.Verdict))
 }
 
-// Address judges an address that the target's name led to, before it is dialled or put into an answer. place says which.
+// Address judges an address that the target's name led to, before it is dialled or put into an answer, or that of a name server of the
+// asked zone. place says which.
 func (x *Exchange) Address(now time.Time, place verdict.Place, addr netip.Addr) verdict.Verdict {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.tx.Now = now
 	q := x.subject(place)
 	q.Addr = addr
+	if place == verdict.PlaceServer {
+		return x.server(&q)
+	}
 	v := x.snap.AdmitAddress(&q, &x.trace)
 	if place == verdict.PlaceDial && v.Blocks() {
 		// Another address of the same name may still do: the caller settles with Unreachable when none does.
@@ -130,7 +148,7 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 	snap := x.gate.policy.Load()
 	x.tx.Now = now
 	q := x.subject(verdict.PlaceConnect)
-	q.AllowedBy, q.Vouched = 0, false
+	q.AllowedBy, q.Vouched, q.Spoken = 0, false, &policy.Spoken{} // what was remembered are numbers of the old lists
 	if x.url != "" {
 		q.Place = verdict.PlaceURL
 	}
@@ -139,6 +157,11 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 		return verdict.Refuse(verdict.SafetyClient)
 	}
 	a := snap.Admit(&q, nil)
+	q.AllowedBy = a.AllowedBy
+	about := q
+	if v, ok := x.hello(snap, &about, nil); ok {
+		a.Verdict = a.Worse(v)
+	}
 	if a.Blocks() || !server.IsValid() {
 		return a.Verdict
 	}

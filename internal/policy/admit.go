@@ -19,7 +19,7 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 		return Admission{}
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, buf[:0])
+	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
 	if r, v := s.walk(s.rules.heads, false, q, &f, &h, tr); r != nil {
 		a := Admission{Verdict: v, InspectOff: r.InspectOff}
@@ -49,7 +49,7 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 		return verdict.Verdict{}, true
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, buf[:0])
+	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
 	if r, v := s.walk(s.rules.types, false, q, &f, &h, tr); r != nil {
 		return v, true
@@ -74,7 +74,7 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 	about.Addr = address.Unwrap(q.Addr)
 	about.Name = hostname.Name{}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(&about, buf[:0])
+	f := s.facts(&about, ofAddress, buf[:0])
 	var h heard
 	about.Name = q.Name // rules may name both
 	if r, v := s.walk(s.rules.address, true, &about, &f, &h, tr); r != nil {
@@ -88,6 +88,40 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 		return v
 	}
 	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
+}
+
+// AdmitHello judges a connection by the fingerprints of its ClientHello: only lists that hold one of them speak, and rules that ask
+// for lists, categories or classes. ok is false when none did.
+func (s *Snapshot) AdmitHello(q *Subject, tr *verdict.Trace) (v verdict.Verdict, ok bool) {
+	return s.admitListed(q, ofHello, tr)
+}
+
+// AdmitServer judges a name server of the asked zone by its name or its address: only lists with entries about name servers speak (RPZ
+// NSDNAME and NSIP), and rules that ask for lists, categories or classes. ok is false when none did.
+func (s *Snapshot) AdmitServer(q *Subject, tr *verdict.Trace) (v verdict.Verdict, ok bool) {
+	return s.admitListed(q, ofServer, tr)
+}
+
+// admitListed judges what stands beside a target that was admitted.
+func (s *Snapshot) admitListed(q *Subject, what aspect, tr *verdict.Trace) (verdict.Verdict, bool) {
+	if s == nil {
+		return verdict.Verdict{}, true
+	}
+	var buf [maxMatches]blocklists.Match
+	f := s.facts(q, what, buf[:0])
+	if len(f.matches) == 0 {
+		return verdict.Verdict{}, false
+	}
+	var h heard
+	if r, v := s.walk(s.rules.listed, true, q, &f, &h, tr); r != nil {
+		return v, true
+	}
+	if q.AllowedBy == 0 {
+		if v, ok := s.byStanding(q, &f, &h, tr); ok {
+			return v, true
+		}
+	}
+	return h.logged, h.set
 }
 
 // private refuses addresses that only an internal entry may reach, in every embedding.
@@ -127,7 +161,7 @@ func (s *Snapshot) Interception(q *Subject) Interception {
 		return Intercept
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, buf[:0])
+	f := s.facts(q, ofTarget, buf[:0])
 	if s.spliced(q, &f) != nil {
 		return Splice
 	}
@@ -151,11 +185,12 @@ func (s *Snapshot) walk(rules []*rule, behind bool, q *Subject, f *facts, h *hea
 		if q.AllowedBy != 0 && r.number >= q.AllowedBy {
 			break
 		}
-		if behind && !f.listed && len(r.Addresses) == 0 || !r.matches(q, f) {
+		if behind && !r.speaksBehind(f) || !r.matches(q, f) {
 			continue
 		}
-		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe, tr)
-		if r.ends() {
+		trial := r.onTrial(f)
+		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe || trial, tr)
+		if r.ends() && !trial {
 			return r, v
 		}
 		h.log(v)
@@ -168,16 +203,12 @@ func (s *Snapshot) carried(q *Subject, f *facts) verdict.Verdict {
 	return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: q.AllowedBy}}
 }
 
-// byStanding asks the lists, then the reputation class.
-func (s *Snapshot) byStanding(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
-	if v, ok := s.byLists(q, f, h, tr); ok {
-		return v, true
-	}
-	return s.byReputation(q, f, h, tr)
-}
-
 func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
 	v := verdict.Verdict{Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: r.number}}
+	m, cited := r.cited(f)
+	if cited {
+		s.cite(&v.Ref, m)
+	}
 	switch r.Action {
 	case RuleAllow:
 		v.Action = verdict.Allow
@@ -185,6 +216,9 @@ func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
 		v.Action = verdict.Log
 	case RuleBlock, RuleSplice:
 		v.Answer = s.cfg.Answer
+		if cited && r.hasLists {
+			v.Answer = s.answer(m)
+		}
 		if len(r.QTypes) > 0 && v.Answer.Kind <= verdict.AnswerNXDOMAIN {
 			v.Answer.Kind = verdict.AnswerRefused // NXDOMAIN would deny the other types too (RFC 8020)
 		}
@@ -192,62 +226,7 @@ func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
 			v.Answer = *r.Answer
 		}
 	}
-	if f.listed {
-		s.cite(&v.Ref, f.decided)
-	}
 	return v
-}
-
-// byLists lets lists with an action of their own speak.
-func (s *Snapshot) byLists(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
-	if !f.listed {
-		return verdict.Verdict{}, false
-	}
-	v := verdict.Verdict{Cause: verdict.CauseList, Class: f.class, Answer: s.cfg.Answer}
-	s.cite(&v.Ref, f.decided)
-	switch s.listing[f.decided.List].action {
-	case blocklists.ActionBlock:
-		v.Action = verdict.Block
-	case blocklists.ActionLog:
-		v.Action = verdict.Log
-	case blocklists.ActionAllow:
-		v.Action = verdict.Allow
-	default:
-		return verdict.Verdict{}, false
-	}
-	v = s.speak(q, verdict.StageLists, v, false, tr)
-	if v.Action == verdict.Log && !v.Observed {
-		h.log(v)
-		return verdict.Verdict{}, false
-	}
-	return v, true
-}
-
-// byReputation acts on the class; only a block ends the step, so that the default still speaks.
-func (s *Snapshot) byReputation(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
-	if f.listed && s.listing[f.decided.List].action != blocklists.ActionByClass {
-		return verdict.Verdict{}, false // the list spoke for itself
-	}
-	action, ok := s.cfg.Reputation[f.class]
-	if !ok && f.class != verdict.ClassBad {
-		action = verdict.Allow
-	}
-	v := verdict.Verdict{Action: action, Cause: verdict.CauseReputation, Class: f.class, Answer: s.cfg.Answer}
-	if f.listed {
-		s.cite(&v.Ref, f.decided)
-	}
-	if action == verdict.Allow {
-		if f.class != verdict.ClassUnknown {
-			s.speak(q, verdict.StageReputation, v, false, tr)
-		}
-		return verdict.Verdict{}, false
-	}
-	v = s.speak(q, verdict.StageReputation, v, false, tr)
-	if action == verdict.Log {
-		h.log(v)
-		return verdict.Verdict{}, false
-	}
-	return v, true
 }
 
 func (s *Snapshot) cite(ref *verdict.Ref, m blocklists.Match) {
@@ -263,67 +242,4 @@ func (s *Snapshot) speak(q *Subject, stage verdict.Stage, v verdict.Verdict, obs
 		tr.Add(verdict.Step{Stage: stage, Place: q.Place, Subject: q.text(), Verdict: v})
 	}
 	return v
-}
-
-// facts looks the subject up in the lists and gives it a class.
-func (s *Snapshot) facts(q *Subject, buf []blocklists.Match) facts {
-	f := facts{class: verdict.ClassUnknown, matches: buf}
-	if !q.Name.IsZero() {
-		f.matches = s.set.Lookup(q.Name, f.matches)
-	}
-	if q.Addr.IsValid() {
-		f.matches = s.set.LookupAddr(address.Unwrap(q.Addr), f.matches)
-	}
-	f.matches = s.audible(q, f.matches)
-	if q.Literal {
-		f.class = verdict.ClassUntrusted
-	}
-	for _, m := range f.matches {
-		if m.Exception || s.excepted(m, f.matches) {
-			continue
-		}
-		class := s.listing[m.List].class
-		if !f.listed || s.weight(m, class) < s.weight(f.decided, f.class) {
-			f.decided, f.class, f.listed = m, class, true
-		}
-	}
-	return f
-}
-
-// audible drops the matches of lists that do not speak to this client.
-func (s *Snapshot) audible(q *Subject, matches []blocklists.Match) []blocklists.Match {
-	n := 0
-	for _, m := range matches {
-		if l := &s.listing[m.List]; !l.dead && q.Client.Groups.Has(l.groups) {
-			matches[n] = m
-			n++
-		}
-	}
-	return matches[:n]
-}
-
-// weight orders matches: lists with an action of their own that ends the step (allow, then block), then the worse class, then
-// lists that only log.
-func (s *Snapshot) weight(m blocklists.Match, class verdict.Class) int {
-	switch s.listing[m.List].action {
-	case blocklists.ActionAllow:
-		return -2
-	case blocklists.ActionBlock:
-		return -1
-	case blocklists.ActionLog:
-		return int(verdict.ClassKnown) + 1
-	default:
-		return int(class)
-	}
-}
-
-// excepted says whether an exception of a granted source (others never get into the Set) beats m: equal or lower priority, and
-// m is not important unless the exception is.
-func (s *Snapshot) excepted(m blocklists.Match, all []blocklists.Match) bool {
-	for _, e := range all {
-		if e.Exception && s.set.List(e.List).Priority >= s.set.List(m.List).Priority && (e.Important || !m.Important) {
-			return true
-		}
-	}
-	return false
 }

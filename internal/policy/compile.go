@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/blocklists"
+	"weir/blocklists/set"
 	"weir/internal/hostname"
 	"weir/internal/identity"
 	"weir/internal/inspect"
@@ -23,14 +24,7 @@ type Snapshot struct {
 	rules   ruleSets
 	expires bool // some rule has an end
 	listing []listing
-}
-
-// listing is what policy needs of a list, by list number.
-type listing struct {
-	action blocklists.Action
-	class  verdict.Class
-	groups identity.Groups
-	dead   bool // its groups do not exist: it never speaks
+	holds   set.Kinds
 }
 
 // maxRules is what a rule number can hold.
@@ -63,32 +57,6 @@ func Compile(cfg Config, set *blocklists.Set) (*Snapshot, error) {
 		return nil, errors.Join(problems...)
 	}
 	return s, nil
-}
-
-func (s *Snapshot) compileLists() {
-	for i := range s.set.Lists() {
-		l := s.set.List(uint16(i))
-		out := listing{action: l.Action, class: classOf(l.Class)}
-		for _, name := range l.Groups {
-			g, ok := s.cfg.Clients.Number(name)
-			out.groups |= g
-			out.dead = out.dead || !ok
-		}
-		s.listing = append(s.listing, out)
-	}
-}
-
-func classOf(c blocklists.Class) verdict.Class {
-	switch c {
-	case blocklists.ClassUntrusted:
-		return verdict.ClassUntrusted
-	case blocklists.ClassShared:
-		return verdict.ClassShared
-	case blocklists.ClassKnown:
-		return verdict.ClassKnown
-	default:
-		return verdict.ClassBad
-	}
 }
 
 func (s *Snapshot) compileRule(number uint16, src *Rule) (*rule, error) {
@@ -159,6 +127,12 @@ func (s *Snapshot) compileRuleLists(r *rule) error {
 	for i := range s.set.Lists() {
 		if slices.Contains(r.Categories, s.set.List(uint16(i)).Category) {
 			r.lists[uint16(i)] = true
+		}
+	}
+	r.shadows = map[uint16]bool{}
+	for n := range r.lists {
+		if s.listing[n].shadow {
+			r.shadows[n] = true
 		}
 	}
 	return errors.Join(problems...)

@@ -30,6 +30,7 @@ func (s *Snapshot) explainList(ref verdict.Ref, r *Reason) {
 	if n := int(ref.List); n > 0 && n <= s.set.Lists() {
 		l := s.set.List(uint16(n - 1))
 		r.List, r.ListCategory, r.ListSource = l.Name, l.Category, l.Source
+		r.ListConfidence, r.ListShadow = l.Confidence, l.Shadow
 		r.ListEntry, r.ListLine = s.set.EntryText(blocklists.Match{List: uint16(n - 1), Entry: ref.Entry})
 	}
 }

@@ -23,7 +23,7 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		return v
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, buf[:0])
+	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
 	about := *q
 	about.Place = m.Phase.Place()
@@ -33,8 +33,9 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		}
 		v := s.ruleVerdict(r, &f)
 		v.Ref.Detector = m.Detector
-		v = s.speak(&about, verdict.StageDetectors, v, r.Observe, tr)
-		if r.ends() {
+		trial := r.onTrial(&f)
+		v = s.speak(&about, verdict.StageDetectors, v, r.Observe || trial, tr)
+		if r.ends() && !trial {
 			return v
 		}
 		h.log(v)

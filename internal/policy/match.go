@@ -23,6 +23,7 @@ type rule struct {
 	exact     map[hostname.Name]bool
 	below     map[hostname.Name]scope
 	lists     map[uint16]bool // lists named, and lists of the categories named
+	shadows   map[uint16]bool // those of lists that are only tried out
 	classes   map[verdict.Class]bool
 	detectors map[uint16]bool
 	hasNames  bool
@@ -33,6 +34,7 @@ type rule struct {
 type ruleSets struct {
 	heads    []*rule // names, addresses, requests
 	address  []*rule // those of heads that can speak about the address behind a name
+	listed   []*rule // those of heads that can speak about what lists hold besides names and addresses
 	types    []*rule // those of heads that need a content type
 	findings []*rule
 	splices  []*rule
@@ -50,7 +52,13 @@ func (sets *ruleSets) add(r *rule) {
 	sets.heads = append(sets.heads, r)
 	if len(r.ContentTypes) > 0 {
 		sets.types = append(sets.types, r)
-	} else if len(r.Addresses) > 0 || r.hasLists || r.classes != nil {
+		return
+	}
+	listed := r.hasLists || r.classes != nil
+	if listed {
+		sets.listed = append(sets.listed, r)
+	}
+	if listed || len(r.Addresses) > 0 {
 		sets.address = append(sets.address, r)
 	}
 }
@@ -62,14 +70,6 @@ const (
 	scopeSuffix scope = 1 << iota // the name itself and below
 	scopeBelow                    // only below
 )
-
-// facts are the list matches and the class of one Subject, computed once.
-type facts struct {
-	matches []blocklists.Match
-	class   verdict.Class
-	decided blocklists.Match // the match that gave the class
-	listed  bool             // decided is set
-}
 
 // heard remembers the strictest Log, the first among equals: it ends no step, but a transaction that nothing stops is recorded under it. It is kept apart
 // from facts so that neither escapes to the heap.
@@ -94,6 +94,11 @@ func (h *heard) final(v verdict.Verdict) verdict.Verdict {
 
 // ends says whether the rule ends its step: a rule that only observes never does, for trying a rule out must not weaken the others.
 func (r *rule) ends() bool { return r.Action != RuleLog && !(r.Action == RuleBlock && r.Observe) }
+
+// speaksBehind says whether a rule has something to say about what stands behind a target: it names addresses, or a list speaks.
+func (r *rule) speaksBehind(f *facts) bool {
+	return len(r.Addresses) > 0 || f.listed || f.tried && r.hasLists
+}
 
 func (r *rule) live(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
@@ -150,13 +155,43 @@ func (r *rule) matchesName(n hostname.Name) bool {
 	return false
 }
 
+// matchesLists: a list that is only tried out makes a rule observe what it would block, and lets nothing through.
 func (r *rule) matchesLists(f *facts) bool {
+	_, ok := r.held(f, false)
+	if !ok && r.Action != RuleAllow && r.Action != RuleSplice {
+		_, ok = r.held(f, true)
+	}
+	return ok
+}
+
+// onTrial says whether r holds because of lists that are only tried out.
+func (r *rule) onTrial(f *facts) bool {
+	if !r.hasLists {
+		return false
+	}
+	_, ok := r.held(f, false)
+	return !ok
+}
+
+// cited returns the match to name beside the rule: of the lists that it asks for, else the one that gave the class.
+func (r *rule) cited(f *facts) (blocklists.Match, bool) {
+	if !r.hasLists || f.listed && r.lists[f.decided.List] {
+		return f.decided, f.listed
+	}
+	if m, ok := r.held(f, false); ok {
+		return m, true
+	}
+	return r.held(f, true)
+}
+
+// held returns the first match of the lists that r asks for, of those that count or of those that are tried out.
+func (r *rule) held(f *facts, shadow bool) (blocklists.Match, bool) {
 	for _, m := range f.matches {
-		if !m.Exception && r.lists[m.List] {
-			return true
+		if !m.Exception && r.lists[m.List] && r.shadows[m.List] == shadow && !f.pardoned(m) {
+			return m, true
 		}
 	}
-	return false
+	return blocklists.Match{}, false
 }
 
 func (r *rule) matchesAddress(q *Subject) bool {

@@ -100,6 +100,7 @@ type Config struct {
 	Detectors    []inspect.Info            // the engine's registry, in its order
 	Modes        map[string]verdict.Action // per detector, instead of its default
 	Off          map[string]bool           // detectors that are off
+	Tally        *Tally                    // counts what lists did; nil: nobody counts
 }
 
 // Subject is the input of a decision: what is known about the thing judged when it is judged.
@@ -110,6 +111,7 @@ type Subject struct {
 	Place       verdict.Place
 	Name        hostname.Name
 	Addr        netip.Addr
+	JA3, JA4    string // of the ClientHello, for PlaceTunnel; "" when there was none
 	URL         string // canonical, see weburl.Canonical; "" when not known
 	LooseURL    string // the same read as leniently as some servers do, where that differs; see weburl.Loose
 	Method      string
@@ -120,12 +122,19 @@ type Subject struct {
 	// AllowedBy is the number of the rule that allowed the name which led to this subject, 0 for none: then lists and reputation
 	// are skipped, and only rules before that one speak.
 	AllowedBy uint16
+	// Mute is the number of a list, from 1, that does not speak of this subject; 0: all do. A list that answered with a name of its
+	// own is not asked about that name.
+	Mute uint16
+	// Spoken is the memory of the transaction for lists in which only the nearest entry counts; nil remembers nothing.
+	Spoken *Spoken
 	// Vouched says that a list allowed the name which led to this subject: the default does not block it.
 	Vouched bool
 }
 
 func (q *Subject) text() string {
 	switch {
+	case q.Place == verdict.PlaceTunnel && q.JA4 != "":
+		return q.JA3 + " " + q.JA4
 	case q.Place == verdict.PlaceURL && q.URL != "":
 		return q.URL
 	case !q.Name.IsZero():
@@ -149,5 +158,7 @@ type Reason struct {
 	Rule, RuleWhere, RuleText                     string
 	List, ListCategory, ListSource, ListEntry     string
 	ListLine                                      uint32
+	ListConfidence                                uint8 // percent; 0: not said
+	ListShadow                                    bool  // it is only tried out
 	Detector, Technique, Sentence, Safety, Answer string
 }

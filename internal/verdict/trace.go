@@ -58,6 +58,7 @@ type Step struct {
 	Place   Place
 	Subject string // the name, address or detector path judged; not yet escaped for output
 	Verdict Verdict
+	Over    Ref // the list and entry that an entry which lets through has beaten; zero: none
 }
 
 // MaxSteps bounds a Trace: a transaction with more steps (thousands of matches in one body) keeps the first ones and its count.
