@@ -59,6 +59,9 @@ func (r *reply) sections(raw []byte, off int) error {
 			if r.sig != nil {
 				return fmt.Errorf("%w: records behind TSIG", errMessage)
 			}
+			if off >= len(raw) { // the library makes empty records of nothing
+				return fmt.Errorf("%w: fewer records than it says", errMessage)
+			}
 			rr, next, err := dns.UnpackRR(raw, off)
 			if err != nil {
 				return fmt.Errorf("%w: %w", errMessage, err)

@@ -36,7 +36,7 @@ func newRecord(rr dns.RR) (zoneRecord, error) {
 		return zoneRecord{}, fmt.Errorf("%w: a record of type %d, which no zone holds", ErrTransfer, h.Rrtype)
 	}
 	fields := strings.SplitN(rr.String(), "\t", 5) // owner, TTL, class, type, rdata
-	if len(fields) != 5 {
+	if len(fields) != 5 || fields[4] == "" {
 		return zoneRecord{}, fmt.Errorf("%w: a record of type %d without data", ErrTransfer, h.Rrtype)
 	}
 	rdata := fields[4]
