@@ -189,8 +189,7 @@ func (m *Memory) sweep(c Config) {
 		if h == 0 && t == 0 {
 			continue
 		}
-		first, last := firstOf(t), lastOf(t)
-		if h == 0 || first < m.made || last < first || !behind && last-min(last, now) > maxAhead {
+		if h == 0 || !m.plausible(t) || !behind && lastOf(t)-min(lastOf(t), now) > maxAhead {
 			m.words[i], m.words[i+1] = 0, 0
 			if t != claimed {
 				dropped++
@@ -198,7 +197,7 @@ func (m *Memory) sweep(c Config) {
 			continue
 		}
 		if !behind {
-			m.words[i+1] = pack(min(first, now), min(last, now))
+			m.words[i+1] = pack(min(firstOf(t), now), min(lastOf(t), now))
 		}
 		m.stats.Names.Add(1)
 	}
@@ -206,6 +205,9 @@ func (m *Memory) sweep(c Config) {
 		c.Log.Error("the memory of names held what no name leaves behind: it was dropped", "file", c.Path, "entries", dropped)
 	}
 }
+
+// plausible says whether a Memory that was made when m was can hold such times.
+func (m *Memory) plausible(t uint64) bool { return firstOf(t) >= m.made && lastOf(t) >= firstOf(t) }
 
 // create makes an empty file and opens it.
 func create(c Config) (*Memory, error) {

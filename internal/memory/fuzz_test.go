@@ -21,8 +21,8 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good[:4096], []byte{}, uint16(0), true)
-	f.Add(good[:4096], good[4096:4160], uint16(64), true)
+	f.Add(good[:64], []byte{}, uint16(0), true)
+	f.Add(good[:56], []byte("patch"), uint16(4100), true)
 	f.Add(good[:100], []byte("x"), uint16(1), false)
 	f.Add([]byte("text\n"), []byte{}, uint16(0), false)
 	f.Fuzz(func(t *testing.T, head, patch []byte, at uint16, whole bool) {
