@@ -37,6 +37,7 @@ func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) 
 		return x.server(&q)
 	}
 	a := x.snap.Admit(&q, &x.trace)
+	x.passing(name)
 	return x.settle(a.Verdict, stageOf(a.Verdict))
 }
 
@@ -79,4 +80,11 @@ func (x *Exchange) Rewritten(now time.Time, place verdict.Place, name hostname.N
 		x.verdict, x.stage = v, stageOf(v)
 	}
 	return v
+}
+
+// passing keeps a name for those who see the transaction when it is over; blocked ones are never asked for.
+func (x *Exchange) passing(name hostname.Name) {
+	if len(x.tx.Names) < inspect.MaxNames {
+		x.tx.Names = append(x.tx.Names, name)
+	}
 }

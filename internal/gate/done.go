@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/event"
 	"weir/internal/inspect"
+	"weir/internal/policy"
 	"weir/internal/verdict"
 )
 
@@ -25,12 +26,27 @@ func (x *Exchange) Done(now time.Time) {
 	if x.verdict.Cause == verdict.CauseSafety {
 		x.gate.stats.Safety.Add(1)
 	}
+	x.tx.Verdict, x.tx.Answered = x.verdict, x.answered()
+	x.gate.stats.Classes[min(x.verdict.Class, verdict.ClassKnown)].Add(1)
 	for _, o := range x.gate.cfg.Observers {
 		o.Observe(&x.tx)
 	}
 	if x.gate.cfg.Allowed || x.verdict.Action != verdict.Allow || len(x.tx.Matches) > 0 || x.event.Error != "" {
 		x.gate.cfg.Recorder.Record(x.fill(now))
 	}
+}
+
+// answered says whether the other side gave an answer. A tunnel that is looked into has none of its own: its requests do.
+func (x *Exchange) answered() bool {
+	switch x.tx.Protocol {
+	case inspect.DNS:
+		return x.event.DNS != nil && x.event.DNS.RCod == "NOERROR"
+	case inspect.Tunnel:
+		return x.event.Intercepted == policy.Splice.String() && x.event.Error == ""
+	case inspect.HTTP, inspect.WebSocket:
+		return x.tx.Response.Status != 0
+	}
+	return false
 }
 
 // fill completes the event.

@@ -42,7 +42,8 @@ type Gate struct {
 
 // Stats counts transactions by what was decided. Every field only grows.
 type Stats struct {
-	Verdicts [4][3]atomic.Uint64 // by inspect.Protocol and verdict.Action
+	Verdicts [4][3]atomic.Uint64                   // by inspect.Protocol and verdict.Action
+	Classes  [verdict.ClassKnown + 1]atomic.Uint64 // by class of what was decided about
 	Findings atomic.Uint64
 	Safety   atomic.Uint64 // safety refusals
 	Cut      atomic.Uint64 // live connections cut after a change of policy

@@ -110,6 +110,7 @@ func (x *Exchange) serverName() {
 	q := x.subject(verdict.PlaceSNI)
 	q.Name, q.Addr, q.Literal, q.AllowedBy, q.Vouched = n, netip.Addr{}, false, 0, false
 	a := x.snap.Admit(&q, &x.trace)
+	x.passing(n)
 	x.settle(a.Verdict, stageOf(a.Verdict))
 }
 
@@ -166,5 +167,17 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 		return a.Verdict
 	}
 	q.Addr, q.Place, q.AllowedBy = server, verdict.PlaceDial, a.AllowedBy
-	return a.Worse(snap.AdmitAddress(&q, nil))
+	v := a.Worse(snap.AdmitAddress(&q, nil))
+	x.watched(v)
+	return v
+}
+
+// watched shows a transaction that lives on to those who want to see it.
+func (x *Exchange) watched(v verdict.Verdict) {
+	x.tx.Verdict = v
+	for _, o := range x.gate.cfg.Observers {
+		if w, ok := o.(inspect.Watcher); ok {
+			w.Watch(&x.tx)
+		}
+	}
 }

@@ -121,8 +121,11 @@ type Transaction struct {
 	Response  Head
 	Anomalies []Anomaly
 	Question  Question
-	Matches   []Match // findings so far; the weakest give way beyond MaxMatches
-	Dropped   int     // findings that are not among Matches
+	Names     []hostname.Name // other names that were admitted on the way: SNI, targets of CNAME and SVCB; at most MaxNames
+	Verdict   verdict.Verdict // Done: what was decided
+	Answered  bool            // Done: the other side answered, in DNS with NOERROR; what does not exist or was not reached did not
+	Matches   []Match         // findings so far; the weakest give way beyond MaxMatches
+	Dropped   int             // findings that are not among Matches
 	// Judge is asked about every finding at once, also those that are not kept; nil: nobody is asked, and the zero Verdict stands.
 	Judge func(*Match) verdict.Verdict
 }
@@ -130,6 +133,9 @@ type Transaction struct {
 // MaxMatches bounds the findings kept for one transaction: enough for a person, small enough that hostile input cannot fill
 // memory with findings about itself. All are judged.
 const MaxMatches = 32
+
+// MaxNames bounds Transaction.Names: no honest answer leads through more.
+const MaxNames = 16
 
 // book has a finding judged, and keeps it: when there is no room, in place of one that was judged less strictly.
 func (tx *Transaction) book(m Match) {
@@ -230,4 +236,10 @@ type Layer struct {
 // Observer sees finished transactions.
 type Observer interface {
 	Observe(tx *Transaction)
+}
+
+// Watcher is an Observer that also sees a transaction which lives on, each time that it was admitted again.
+type Watcher interface {
+	Observer
+	Watch(tx *Transaction)
 }

@@ -142,6 +142,7 @@ type Verdict struct {
 	Observed bool // Action is Log only because observe mode turned a Block into it
 	Ref      Ref
 	Answer   Answer
+	Grounds  Grounds // why it has its class, where Ref.List does not say it
 }
 
 // Refuse returns the Verdict of a safety refusal.
