@@ -22,11 +22,21 @@ func (it *item) isExpired(now time.Time) bool {
 
 // expiry is when the text will be too old; zero: never. It is called with Manager.mu held.
 func (it *item) expiry() time.Time {
-	since := it.confirmed()
-	if it.src.Expires == 0 || since.IsZero() || it.src.Text != "" || it.src.Dir != "" {
+	since, after := it.confirmed(), it.lifetime()
+	if after == 0 || since.IsZero() || it.src.Text != "" || it.src.Dir != "" {
 		return time.Time{}
 	}
-	return since.Add(it.src.Expires)
+	return since.Add(after)
+}
+
+// lifetime is the age at which the text no longer counts, as the operator or the zone says, whichever is shorter; 0: none. It is
+// called with Manager.mu held.
+func (it *item) lifetime() time.Duration {
+	after := it.src.Expires
+	if zone := it.meta.Zone.expiry(it.interval()); zone > 0 && (after == 0 || zone < after) {
+		after = zone
+	}
+	return after
 }
 
 // aging says whether the text of some item has become too old, or young again, since the Set was compiled, and when the next
@@ -49,7 +59,7 @@ func (m *Manager) aging(now time.Time) (changed bool, next time.Time) {
 func (it *item) noteAge(log *slog.Logger, expired bool) {
 	switch {
 	case expired && !it.parsed.expired:
-		log.Warn("list expired: it no longer counts", "list", it.src.List.Name, "current", it.confirmed(), "expires", it.src.Expires)
+		log.Warn("list expired: it no longer counts", "list", it.src.List.Name, "current", it.confirmed(), "expires", it.lifetime())
 	case !expired && it.parsed.expired:
 		log.Info("list counts again", "list", it.src.List.Name)
 	}

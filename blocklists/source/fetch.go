@@ -68,9 +68,13 @@ type answer struct {
 }
 
 // fetcher returns what asks for the list of a remote source.
-func (m *Manager) fetcher(s Source) fetcher {
+func (m *Manager) fetcher(it *item) fetcher {
+	s := it.src
 	if s.Transfer.given() {
-		return zoneFetcher{Transfer: s.Transfer, list: s.List.Name, dir: m.store.dir, limit: s.MaxBytes, log: m.log}
+		m.mu.Lock()
+		every := it.interval()
+		m.mu.Unlock()
+		return zoneFetcher{Transfer: s.Transfer, list: s.List.Name, every: every, dir: m.store.dir, limit: s.MaxBytes, log: m.log}
 	}
 	return webFetcher{m.client, s.URL}
 }

@@ -119,6 +119,9 @@ func (m *Manager) acceptHeld(it *item) error {
 		return ErrNotHeld
 	}
 	path := m.store.heldPath(it.base)
+	if err := m.verifyText(it, path); err != nil {
+		return err
+	}
 	if err := m.judgeHeld(it, path, c.Text.Hash); err != nil {
 		return err
 	}

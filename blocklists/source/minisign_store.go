@@ -114,12 +114,15 @@ func (s Source) verify(text []byte, r io.Reader) error {
 	return key.verify(sig, r)
 }
 
-// verifyCopy checks the copy on disk against the signature beside it. Without a configured key there is nothing to do.
-func (m *Manager) verifyCopy(it *item) error {
+// verifyCopy checks the copy on disk against the signature beside it.
+func (m *Manager) verifyCopy(it *item) error { return m.verifyText(it, m.store.textPath(it.base)) }
+
+// verifyText checks a text of a list on disk against its signature. Without a configured key there is nothing to do.
+func (m *Manager) verifyText(it *item, path string) error {
 	if it.src.Minisign == "" {
 		return nil
 	}
-	f, err := openRegular(m.store.textPath(it.base))
+	f, err := openRegular(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return ErrNoCopy
 	}
@@ -136,10 +139,10 @@ func (m *Manager) verifyCopy(it *item) error {
 	}
 	text, err := readSmall(m.store.signaturePath(it.base, hex.EncodeToString(h.Sum(nil))), maxSignature)
 	if err != nil {
-		return fmt.Errorf("%w: the copy on disk has none: %w", ErrSignature, err)
+		return fmt.Errorf("%w: the text on disk has none: %w", ErrSignature, err)
 	}
 	if err := it.src.verify(text, f); err != nil {
-		return fmt.Errorf("copy on disk: %w", err)
+		return fmt.Errorf("text on disk: %w", err)
 	}
 	return nil
 }
@@ -174,6 +177,6 @@ func (s store) pruneSignatures(base, digest string) {
 	}
 	slices.SortFunc(olds, func(a, b old) int { return cmp.Compare(b.time, a.time) })
 	for _, o := range olds[min(len(olds), keptSignatures):] {
-		_ = os.Remove(o.path)
+		_ = s.disk.remove(o.path)
 	}
 }

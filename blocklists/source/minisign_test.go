@@ -172,12 +172,12 @@ func TestMinisignAtStart(t *testing.T) {
 	}{
 		{"nothing happened", signedSource(p.public()), func(*testing.T, string) {}, ""},
 		{"parsed again", signedSource(p.public()), func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "compiled.lists")) }, ""},
-		{"the key was added later", remote("far"), func(*testing.T, string) {}, "the copy on disk has none"},
+		{"the key was added later", remote("far"), func(*testing.T, string) {}, "the text on disk has none"},
 		{"the signature is lost", signedSource(p.public()), func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, "compiled.lists"))
 			remove(t, glob(t, dir, "*.minisig")[0])
-		}, "the copy on disk has none"},
-		{"the text was changed", signedSource(p.public()), func(t *testing.T, dir string) { write(t, glob(t, dir, "far-*.list")[0], "evil.example\n") }, "the copy on disk has none"},
+		}, "the text on disk has none"},
+		{"the text was changed", signedSource(p.public()), func(t *testing.T, dir string) { write(t, glob(t, dir, "far-*.list")[0], "evil.example\n") }, "the text on disk has none"},
 		{"text and name of the signature were changed", signedSource(p.public()), func(t *testing.T, dir string) {
 			write(t, glob(t, dir, "far-*.list")[0], "evil.example\n")
 			sig := glob(t, dir, "*.minisig")[0]

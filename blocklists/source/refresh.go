@@ -68,7 +68,7 @@ func (m *Manager) download(ctx context.Context, it *item) (changed bool, err err
 	ctx, cancel := context.WithTimeout(ctx, it.src.Timeout)
 	defer cancel()
 	old := m.validators(it)
-	got, err := m.fetcher(it.src).fetch(ctx, held{old, m.store.textPath(it.base)})
+	got, err := m.fetcher(it).fetch(ctx, held{old, m.store.textPath(it.base)})
 	if err != nil {
 		return false, err
 	}

@@ -101,9 +101,9 @@ func (s store) sweep() {
 	}
 }
 
-// isDraft knows the names of drafts of copies, candidates and metadata: ".NAME.list123".
+// isDraft knows the names of drafts of copies, candidates, signatures and metadata: ".NAME.list123".
 func isDraft(name string) bool {
-	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json") || strings.Contains(name, ".held"))
+	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json") || strings.Contains(name, ".held") || strings.Contains(name, signatureSuffix))
 }
 
 // draft is a text on its way to become a copy. Exactly one of commit and discard ends it.

@@ -62,14 +62,20 @@ func (z zoneState) interval() time.Duration {
 	return min(max(time.Duration(z.Refresh)*time.Second, minInterval), maxRefresh)
 }
 
-// expiry is how long after the last look the zone holds (RFC 1035 section 3.3.13); 0: for ever, so does an Expire of zero, which
-// would empty the list at once.
-func (z zoneState) expiry() time.Duration { return time.Duration(z.Expire) * time.Second }
+// expiry is how long after the last look the zone holds (RFC 1035 section 3.3.13), but always until two looks have failed; 0: for
+// ever, as does an Expire of zero, which would empty the list at once.
+func (z zoneState) expiry(interval time.Duration) time.Duration {
+	if z.Expire == 0 {
+		return 0
+	}
+	return max(time.Duration(z.Expire)*time.Second, 2*interval+minInterval)
+}
 
 // zoneFetcher asks name servers for a zone.
 type zoneFetcher struct {
 	Transfer
 	list  string
+	every time.Duration // between looks
 	dir   string // for what does not fit into memory
 	limit int64  // octets of the zone as text
 	log   *slog.Logger
@@ -122,13 +128,15 @@ func (z zoneFetcher) from(ctx context.Context, server netip.AddrPort, have held)
 	if err != nil {
 		return answer{}, fmt.Errorf("ask for SOA: %w", err)
 	}
+	if ours != nil && theirs.Serial == ours.Serial {
+		return answer{zone: stateOf(theirs)}, nil
+	}
 	if ours != nil {
-		if theirs.Serial == ours.Serial {
-			return answer{zone: stateOf(theirs)}, nil
-		}
 		if err := z.advances(ours, theirs, have); err != nil {
 			return answer{}, err
 		}
+	}
+	if ours != nil && newer(theirs.Serial, ours.Serial) {
 		got, err := z.incremental(ctx, server, ours, have)
 		if err == nil || ctx.Err() != nil {
 			return got, err
@@ -140,7 +148,7 @@ func (z zoneFetcher) from(ctx context.Context, server netip.AddrPort, have held)
 
 // advances refuses a zone that is older than our copy, unless that has run out of its time: then the new one counts as the first.
 func (z zoneFetcher) advances(ours, theirs *dns.SOA, have held) error {
-	expiry := stateOf(ours).expiry()
+	expiry := stateOf(ours).expiry(z.every)
 	if newer(theirs.Serial, ours.Serial) || expiry > 0 && time.Since(have.Checked) > expiry {
 		return nil
 	}

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestTransferHostile(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want %q", err, tc.want)
 			}
-			if got := l.m.Status()[0]; l.text() != was || !got.Held {
+			if got := l.m.Status()[0]; l.text() != was || !got.Failing {
 				t.Errorf("status %+v, text\n%s", got, l.text())
 			}
 			l.listed("a.example", "zone")
@@ -290,4 +291,28 @@ func TestTransferServers(t *testing.T) {
 	current.set(func(*asked) {})
 	l.refresh("serial goes back: the copy has 2, the server 1")
 	l.listed("new.example", "zone")
+}
+
+// TestTransferExpired: a zone that nobody has confirmed for longer than its SOA record allows no longer counts, and whatever
+// serial the server has then is the first.
+func TestTransferExpired(t *testing.T) {
+	t.Parallel()
+	s := serve(t, honest(9, bad("a.example"))) // it expires after a day
+	l := zoneManager(t, t.TempDir(), transferred("rpz.test", testKey(), s.addr))
+	l.refresh("")
+	age := func(by time.Duration) *zoneLife {
+		path := strings.TrimSuffix(l.path(), ".list") + ".json"
+		then := time.Now().Add(-by).Format(time.RFC3339)
+		write(t, path, regexp.MustCompile(`"checked": "[^"]*"`).ReplaceAllString(read(t, path), `"checked": "`+then+`"`))
+		return zoneManager(t, l.dir, transferred("rpz.test", testKey(), s.addr))
+	}
+	young := age(23 * time.Hour)
+	young.listed("a.example", "zone")
+	s.set(honest(3, bad("b.example")))
+	young.refresh("serial goes back")
+	young.listed("a.example", "zone")
+	old := age(25 * time.Hour)
+	old.listed("a.example", "")
+	old.refresh("", "kind=AXFR")
+	old.listed("b.example", "zone")
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -218,18 +217,20 @@ func (l *zoneLife) listed(name, want string) {
 	expect(l.t, l.m.Set(), name, want)
 }
 
-// text is the copy on disk.
-func (l *zoneLife) text() string {
+// path is where the copy is.
+func (l *zoneLife) path() string {
 	l.t.Helper()
 	found, err := filepath.Glob(filepath.Join(l.dir, "zone-*.list"))
 	if err != nil || len(found) != 1 {
 		l.t.Fatalf("copies: %v %v", found, err)
 	}
-	text, err := os.ReadFile(found[0])
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return string(text)
+	return found[0]
+}
+
+// text is the copy on disk.
+func (l *zoneLife) text() string {
+	l.t.Helper()
+	return read(l.t, l.path())
 }
 
 // TestTransferFromNamed is the life of a zone served by BIND 9.

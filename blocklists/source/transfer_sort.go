@@ -61,6 +61,9 @@ const lineOverhead = 6
 // spill writes the run to a file without name.
 func (s *sorter) spill() error {
 	slices.SortFunc(s.run, compareRecords)
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("sort zone: %w", err)
+	}
 	f, err := os.CreateTemp(s.dir, ".run.list*") // a name that the sweep of strays knows
 	if err != nil {
 		return fmt.Errorf("sort zone: %w", err)
