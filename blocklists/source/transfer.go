@@ -76,8 +76,8 @@ type zoneFetcher struct {
 	Transfer
 	list  string
 	every time.Duration // between looks
-	dir   string // for what does not fit into memory
-	limit int64  // octets of the zone as text
+	dir   string        // for what does not fit into memory
+	limit int64         // octets of the zone as text
 	log   *slog.Logger
 }
 
