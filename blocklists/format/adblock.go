@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"strings"
 
 	"weir/blocklists/set"
@@ -42,10 +43,13 @@ func (p *parser) adblockLine(line string) {
 		p.skip(ReasonRegex, line)
 		return
 	}
-	rule, modifiers, _ := strings.Cut(rule, "$")
-	e, ok := applyModifiers(modifiers)
-	if !ok {
-		p.skip(ReasonModifier, line)
+	rule, modifiers := cutModifiers(rule)
+	e, why := readModifiers(modifiers)
+	if exception && e.Reply != set.ReplyPolicy {
+		why = ReasonModifier // it switches rewrites off, which no entry says
+	}
+	if why != "" {
+		p.skip(why, line)
 		return
 	}
 	e.Exception = exception
@@ -59,26 +63,6 @@ func isRegex(rule string) bool {
 	}
 	end := strings.LastIndexByte(rule, '/')
 	return end > 0 && (end == len(rule)-1 || rule[end+1] == '$')
-}
-
-// applyModifiers knows the modifiers that we apply in full. "all" says that the rule is about every kind of request, which is
-// what blocking a name means.
-func applyModifiers(text string) (e Entry, ok bool) {
-	if text == "" {
-		return e, true
-	}
-	for m := range strings.SplitSeq(text, ",") {
-		switch strings.TrimSpace(m) {
-		case "important":
-			e.Important = true
-		case "badfilter":
-			e.Cancel = true
-		case "all":
-		default:
-			return Entry{}, false
-		}
-	}
-	return e, true
 }
 
 // anchors are the beginnings of a rule that say where a host starts, longest first, and what they make of it.
@@ -109,7 +93,12 @@ func anchor(rule string) (host string, scope set.Scope, ok bool) {
 
 // pattern reads the part before '$'.
 func (p *parser) pattern(rule, line string, e Entry) {
-	rule, scope, anchored := anchor(strings.TrimSpace(rule))
+	rule = strings.TrimSpace(rule)
+	if scheme, host, path, ok := cutURLRule(rule); ok {
+		p.urlRule(scheme, host, path, line, e)
+		return
+	}
+	rule, scope, anchored := anchor(rule)
 	if !anchored {
 		p.bare(rule, line, e)
 		return
@@ -140,6 +129,42 @@ func checkHost(host string, open bool) Reason {
 	return ""
 }
 
+// urlAnchors are the beginnings of rules about URLs.
+var urlAnchors = [...]string{"||", "|http://", "|https://", "http://", "https://", "://", "//"}
+
+// cutURLRule takes a rule that is a host and a path apart; ok is false for other rules. scheme is "" when the rule does not say it.
+func cutURLRule(rule string) (scheme, host, path string, ok bool) {
+	for _, a := range urlAnchors {
+		rest, found := strings.CutPrefix(rule, a)
+		if !found {
+			continue
+		}
+		if host, path = cutHost(rest); path == "/" && (a == "||" || !strings.Contains(host, ":")) {
+			return "", "", "", false // all of the host
+		}
+		scheme, _, _ = strings.Cut(strings.TrimLeft(a, "|/:"), ":")
+		return scheme, host, path, path != "" && path[0] != '\\' && path[0] != '#'
+	}
+	return "", "", "", false
+}
+
+// urlRule emits a rule about a URL when an entry says the same but for the narrower edges that docs/lists.md names: the host
+// itself, and the path up to a '/', a '?' or its end.
+func (p *parser) urlRule(scheme, host, path, line string, e Entry) {
+	end := len(path)
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "*"), "^")
+	switch {
+	case e.Reply != set.ReplyPolicy || e.Types != "":
+		p.skip(ReasonModifier, line)
+	case strings.ContainsAny(path, "*^|") || strings.Contains(host, "*"):
+		p.skip(ReasonPattern, line)
+	case end != len(path) && strings.HasSuffix(path, "/"), isAddress(host + path), scheme == "" && (strings.HasSuffix(host, ":80") || strings.HasSuffix(host, ":443")):
+		p.skip(ReasonPath, line)
+	default:
+		p.putWeb(cmp.Or(scheme, "http"), host, path, line, e)
+	}
+}
+
 // bare reads a rule without anchors: a domain, an address, a prefix or a hosts line, as AdGuard takes them too.
 func (p *parser) bare(rule, line string, e Entry) {
 	rule, _ = cutComment(rule)
@@ -155,6 +180,20 @@ func (p *parser) bare(rule, line string, e Entry) {
 	case strings.HasPrefix(rule, "*."), strings.HasPrefix(rule, "."):
 		p.putWord(rule, e)
 	default:
+		p.bareWord(rule, line, e)
+	}
+}
+
+// bareWord reads a fingerprint, a name, an address or a prefix.
+func (p *parser) bareWord(rule, line string, e Entry) {
+	fp, ok := fingerprint(rule)
+	switch {
+	case !ok:
 		p.putTarget(rule, e)
+	case e.Reply != set.ReplyPolicy || e.Types != "":
+		p.skip(ReasonModifier, line)
+	default:
+		e.Fingerprint = fp
+		p.put(e)
 	}
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -16,10 +17,10 @@ const (
 // Detect tells the format of a list that is not compressed from its beginning. JSON shows in the first octet. A configuration
 // or a table needs a majority of lines; else one adblock rule decides for Adblock, whose grammar takes plain names and hosts
 // lines too; else the majority decides. A list of nothing but comments counts as domains. It returns [ErrUnknown] when most
-// lines fit no format, as for IDS rules, and [ErrNotAList] for HTML and XML.
+// lines fit no format, as for IDS rules, [ErrNotAList] for HTML and XML, and [ErrEncoding] for UTF-16 and UTF-32.
 func Detect(head []byte) (Format, error) {
-	if isMarkup(head) {
-		return Auto, ErrNotAList
+	if err := refuse(head); err != nil {
+		return Auto, err
 	}
 	rest := bytes.TrimPrefix(head, []byte(utf8Mark))
 	if isJSON(rest) {
@@ -224,7 +225,7 @@ func classifyConfig(line string) Format {
 		return URLs
 	case zoneStatement(line), bindBody(words):
 		return Bind
-	case fingerprint(line):
+	case startsWithFingerprint(line):
 		return Fingerprints
 	case zoneFile(line, words):
 		return RPZ
@@ -295,6 +296,32 @@ func adblockStart(line string) bool {
 		}
 	}
 	return strings.HasSuffix(line, "^")
+}
+
+// refuse names what no list begins with.
+func refuse(head []byte) error {
+	if wide := wideEncoding(head); wide != "" {
+		return fmt.Errorf("%w: it looks like %s; save it as UTF-8", ErrEncoding, wide)
+	}
+	if isMarkup(head) {
+		return ErrNotAList
+	}
+	return nil
+}
+
+// wideEncoding knows UTF-16 and UTF-32 by their byte order mark, or by the zeros beside the letters; "" for other texts.
+func wideEncoding(head []byte) string {
+	if len(head) < 4 {
+		return ""
+	}
+	switch zero := [4]bool{head[0] == 0, head[1] == 0, head[2] == 0, head[3] == 0}; {
+	case zero == [4]bool{true, true, false, false}, zero == [4]bool{false, false, true, true}, zero == [4]bool{true, true, true, false}, zero == [4]bool{false, true, true, true}:
+		return "UTF-32"
+	case head[0] == 0xff && head[1] == 0xfe, head[0] == 0xfe && head[1] == 0xff,
+		zero == [4]bool{true, false, true, false}, zero == [4]bool{false, true, false, true}:
+		return "UTF-16"
+	}
+	return ""
 }
 
 // isMarkup says whether the first thing in head is an HTML or XML tag: an error page or a portal served in place of a list.

@@ -3,6 +3,8 @@ package format
 import (
 	"net/netip"
 	"strings"
+
+	"weir/blocklists/set"
 )
 
 // cutHash cuts a comment that starts with '#', at the start of the line or after a blank: in dnsmasq and unbound ';' is none.
@@ -36,7 +38,9 @@ func (p *parser) dnsmasqLine(line string) {
 	switch key {
 	case "address", "server", "local":
 		p.dnsmasqRule(key, value, line)
-	case "host-record", "cname", "alias", "txt-record", "mx-host", "srv-host", "ptr-record", "naptr-record", "dns-rr", "synth-domain":
+	case "cname":
+		p.dnsmasqAlias(value, line)
+	case "host-record", "alias", "txt-record", "mx-host", "srv-host", "ptr-record", "naptr-record", "dns-rr", "synth-domain":
 		p.skip(ReasonRewrite, line)
 	case "conf-file", "conf-dir", "servers-file", "addn-hosts", "hostsdir":
 		p.skip(ReasonInclude, line)
@@ -71,31 +75,64 @@ func (p *parser) dnsmasqRule(key, value, line string) {
 			p.skip(ReasonPattern, line)
 			continue
 		}
-		p.putTarget(strings.TrimPrefix(name, "."), e)
+		if name = strings.TrimPrefix(name, "."); e.Reply == set.ReplyData {
+			p.putName(name, e)
+		} else {
+			p.putTarget(name, e)
+		}
 	}
 }
 
 // dnsmasqTarget says what a rule makes of its names. No target is NXDOMAIN; "#" is the null address for address=, and the
-// usual servers for server=, whatever a wider rule says.
+// usual servers for server=, whatever a wider rule says. An address answers questions of its own type alone; the others go
+// upstream (since dnsmasq 2.86), but for addresses that lead nowhere: that blocks.
 func dnsmasqTarget(key, target string) (Entry, Reason) {
-	if target == "" {
+	switch {
+	case target == "":
+		return Entry{Reply: set.ReplyNXDOMAIN}, ""
+	case target == "#" && key == "address":
 		return Entry{}, ""
-	}
-	if key != "address" {
-		if target == "#" {
-			return Entry{Exception: true}, ""
-		}
+	case target == "#":
+		return Entry{Exception: true}, ""
+	case key != "address":
 		return Entry{}, ReasonRewrite
-	}
-	if target == "#" {
-		return Entry{}, ""
 	}
 	addr, err := netip.ParseAddr(target)
 	switch {
-	case err != nil:
+	case err != nil || addr.Zone() != "":
 		return Entry{}, ReasonSyntax
 	case sink(addr):
 		return Entry{}, ""
 	}
-	return Entry{}, ReasonRewrite
+	data, qtype := addressData(addr)
+	return Entry{Reply: set.ReplyData, Data: data, Types: set.NewTypes(false, qtype)}, ""
+}
+
+// dnsmasqAlias reads "alias[,alias...],target[,TTL]"; an alias may begin with "*.".
+func (p *parser) dnsmasqAlias(value, line string) {
+	words := strings.Split(value, ",")
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
+	if last := len(words) - 1; last > 1 && words[last] != "" && strings.Trim(words[last], "0123456789") == "" {
+		words = words[:last]
+	}
+	last := len(words) - 1
+	to, _, why := target(words[last])
+	if last < 1 || to.IsZero() || why != "" {
+		p.skip(ReasonSyntax, line)
+		return
+	}
+	record, why := recordData("CNAME", to.String()+".", ".")
+	if why != "" {
+		p.skip(why, line)
+		return
+	}
+	for _, alias := range words[:last] {
+		e := Entry{Scope: set.Exact, Reply: set.ReplyData, Data: record}
+		if below, ok := strings.CutPrefix(alias, "*."); ok {
+			alias, e.Scope = below, set.Below
+		}
+		p.putName(alias, e)
+	}
 }

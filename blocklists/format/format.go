@@ -66,7 +66,7 @@ const (
 	CSV                             // one column of a table
 	JSON                            // one member of objects, or an array of texts; MISP warning lists
 	URLs                            // one URL per line, as URLhaus publishes them
-	Fingerprints                    // JA3 and JA4: recognised, and every line counted as [ReasonFingerprint]: not ours yet
+	Fingerprints                    // JA3 or JA4 at the beginning of each line
 )
 
 var formatNames = [...]string{
@@ -80,6 +80,13 @@ func (f Format) String() string {
 		return formatNames[f]
 	}
 	return fmt.Sprintf("invalid(%d)", uint8(f))
+}
+
+// Nearest says whether, in a list of this format, only the entry nearest to a name or address counts, before exceptions are
+// weighed: so do DNS servers look up zones and rules. Elsewhere all entries that cover a name speak. It is for
+// [set.Builder.SetNearest].
+func (f Format) Nearest() bool {
+	return f == RPZ || f == Unbound || f == Dnsmasq || f == Bind
 }
 
 // ParseFormat reads a word of [Format.String]; the empty text is Auto.
@@ -106,10 +113,10 @@ const (
 	ReasonTooBroad     Reason = "too-broad"       // a prefix wider than [MinBits4] or [MinBits6]
 	ReasonPublicSuffix Reason = "public-suffix"   // would cover a whole registry
 	ReasonLocal        Reason = "local-name"      // localhost and its kin in hosts files
-	ReasonRewrite      Reason = "rewrite"         // points a name at a real address, another name or another server
+	ReasonRewrite      Reason = "rewrite"         // points a name at another server, or at what only the other program knows
 	ReasonTrailing     Reason = "trailing-text"   // more than one word where one belongs
 	ReasonCosmetic     Reason = "cosmetic"        // hides page elements: not ours
-	ReasonPath         Reason = "url"             // needs scheme, port, path or query
+	ReasonPath         Reason = "url"             // a part of a URL that URL entries cannot express
 	ReasonRegex        Reason = "regex"           // a regular expression
 	ReasonPattern      Reason = "pattern"         // a wildcard or an open end that names cannot express
 	ReasonModifier     Reason = "modifier"        // a modifier that we do not apply in full
@@ -121,12 +128,8 @@ const (
 	ReasonSchedule     Reason = "schedule"        // a rule for some hours only
 	ReasonOutOfZone    Reason = "out-of-zone"     // an owner name that does not lie in its zone
 	ReasonRecord       Reason = "record-type"     // a record that is no RPZ rule
-	ReasonClientIP     Reason = "rpz-client-ip"   // RPZ trigger: who asks
-	ReasonNSDName      Reason = "rpz-nsdname"     // RPZ trigger: name of a server of the zone
-	ReasonNSIP         Reason = "rpz-nsip"        // RPZ trigger: address of a server of the zone
-	ReasonTCPOnly      Reason = "tcp-only"        // RPZ action: ask again over TCP
-	ReasonURLPath      Reason = "url-path"        // a URL with a path, a query or a port of its own
-	ReasonFingerprint  Reason = "fingerprint"     // JA3 or JA4: not matched yet
+	ReasonURLPath      Reason = "url-path"        // a URL that no request can have
+	ReasonShadowed     Reason = "shadowed"        // another line of the list leaves it without effect
 )
 
 // Diagnostic reports one skipped line, or one name of it.
@@ -144,19 +147,23 @@ func (d Diagnostic) String() string {
 
 // Summary counts what a list held.
 type Summary struct {
-	Format     Format // as given, or as detected
-	Lines      int
-	Bytes      int64
-	Names      int // entries emitted that carry a name
-	Addresses  int // entries emitted that carry an address
-	URLs       int // entries emitted that carry a URL with a path: none until the Set can hold them, see [ReasonURLPath]
-	Exceptions int // how many of both are exceptions
-	Cancels    int // how many of both are badfilter rules
-	Skipped    map[Reason]int
+	Format    Format // as given, or as detected
+	Lines     int
+	Bytes     int64
+	Names     int // entries emitted that carry a name
+	Addresses int // entries emitted that carry an address or a prefix
+	URLs      int // entries emitted that carry a URL
+	// Fingerprints counts the entries emitted that carry one.
+	Fingerprints int
+	Exceptions   int // how many of all are exceptions
+	Cancels      int // how many of all are badfilter rules
+	Skipped      map[Reason]int
 }
 
 // Entries is the number of emitted entries that can match anything.
-func (s Summary) Entries() int { return s.Names + s.Addresses - s.Cancels }
+func (s Summary) Entries() int { return s.emitted() - s.Cancels }
+
+func (s Summary) emitted() int { return s.Names + s.Addresses + s.URLs + s.Fingerprints }
 
 // Limits bound what one list may cost. A zero field means its default.
 type Limits struct {
@@ -187,6 +194,7 @@ var (
 	ErrUnknown  = errors.New("list format not recognised")
 	ErrColumn   = errors.New("no column to read names from")
 	ErrSyntax   = errors.New("list is broken")
+	ErrEncoding = errors.New("list is not UTF-8")
 )
 
 // Options say how to read a list. The zero Options detect the format and use the default limits.

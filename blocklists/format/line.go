@@ -34,6 +34,9 @@ func target(word string) (hostname.Name, netip.Prefix, Reason) {
 	if n, err := hostname.Parse(word); err == nil {
 		return n, netip.Prefix{}, ""
 	}
+	if strings.IndexByte(word, '\\') >= 0 {
+		return escapedTarget(word)
+	}
 	if strings.ContainsAny(word, "*?") {
 		return hostname.Name{}, netip.Prefix{}, ReasonPattern
 	}
@@ -48,6 +51,15 @@ func target(word string) (hostname.Name, netip.Prefix, Reason) {
 		return hostname.Name{}, netip.PrefixFrom(a.Addr, a.Addr.BitLen()), ""
 	}
 	return a.Name, netip.Prefix{}, ""
+}
+
+// escapedTarget reads a name with octets that no host has, in the one spelling of [hostname.FromDNS].
+func escapedTarget(word string) (hostname.Name, netip.Prefix, Reason) {
+	n, err := hostname.FromDNS(word)
+	if err != nil || n.String() != word {
+		return hostname.Name{}, netip.Prefix{}, ReasonName
+	}
+	return n, netip.Prefix{}, ""
 }
 
 // prefixTarget reads "address/bits". Host bits may be set (lists often write 192.0.2.1/24): they are masked.
@@ -112,11 +124,14 @@ func (p *parser) domainLine(line string) {
 	if word == "" {
 		return
 	}
-	if strings.ContainsAny(word, " \t") {
+	switch host, path := cutHost(word); {
+	case strings.ContainsAny(word, " \t"):
 		p.skip(ReasonTrailing, word)
-		return
+	case strings.Contains(word, "://"), len(path) > 1 && path[0] == '/' && !isAddress(word) && !strings.Contains(host, "*"):
+		p.putURL(word, Entry{})
+	default:
+		p.putWord(word, Entry{})
 	}
-	p.putWord(word, Entry{})
 }
 
 // putWord reads x, .x, *.x and =x.
@@ -178,40 +193,46 @@ func (p *parser) hostsLine(line string) {
 			p.skip(ReasonAddress, line)
 			return
 		}
-		p.putHost(words[0])
+		p.putHost(words[0], Entry{Scope: set.Exact})
 		return
 	}
 	if len(words) == 1 {
 		p.putTarget(words[0], Entry{})
 		return
 	}
+	e := Entry{Scope: set.Exact}
 	if !sink(addr) {
-		p.rewrites(words[1:], line)
-		return
-	}
-	for _, w := range words[1:] {
-		p.putHost(w)
-	}
-}
-
-// rewrites reports a line that gives names a real address, unless it is the system's own multicast furniture (ff02::1).
-func (p *parser) rewrites(words []string, line string) {
-	for _, w := range words {
-		if !localNames[strings.ToLower(strings.TrimSuffix(w, "."))] {
-			p.skip(ReasonRewrite, line)
+		if e = dataEntry(addr); addr.Zone() != "" {
+			p.skip(ReasonAddress, line)
 			return
 		}
+		e.Scope = set.Exact
 	}
-	p.skip(ReasonLocal, line)
+	for _, w := range words[1:] {
+		p.putHost(w, e)
+	}
 }
 
 // putHost emits one name of a hosts line.
-func (p *parser) putHost(word string) {
+func (p *parser) putHost(word string, e Entry) {
 	if localNames[strings.ToLower(strings.TrimSuffix(word, "."))] || word == "0.0.0.0" {
 		p.skip(ReasonLocal, word)
 		return
 	}
-	p.putTarget(word, Entry{Scope: set.Exact})
+	if e.Reply == set.ReplyData {
+		p.putName(word, e)
+		return
+	}
+	p.putTarget(word, e)
+}
+
+// putName emits word, which must be a name: an address has no records.
+func (p *parser) putName(word string, e Entry) {
+	if _, prefix, _ := target(word); prefix.IsValid() {
+		p.skipAt(cmp.Or(e.Line, p.line), ReasonName, word)
+		return
+	}
+	p.putTarget(word, e)
 }
 
 // sink says whether a hosts line with this address blocks: the unspecified, loopback, broadcast and link-local addresses lead

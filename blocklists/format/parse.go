@@ -24,7 +24,7 @@ func ParseLimited(r io.Reader, f Format, limits Limits, emit func(Entry), diag f
 // calls emit for each entry and diag (which may be nil) for each thing skipped. Lines end in LF, CRLF or CR; a leading byte
 // order mark is ignored. Unbound and JSON lists, where a later line may speak of an earlier one, hold what is undecided back:
 // their entries may come late, with the lines that they stand on. The error is of the reader, or wraps [ErrLimit],
-// [ErrNotAList], [ErrUnknown], [ErrColumn] or, for what is no lines, [ErrSyntax]; lines never cause one.
+// [ErrNotAList], [ErrEncoding], [ErrUnknown], [ErrColumn] or, for what is no lines, [ErrSyntax]; lines never cause one.
 func ParseWith(r io.Reader, o Options, emit func(Entry), diag func(Diagnostic)) (Summary, error) {
 	p := &parser{format: o.Format, column: o.Column, limits: o.Limits.withDefaults(), emit: emit, diag: diag}
 	p.sum = Summary{Format: o.Format, Skipped: make(map[Reason]int)}
@@ -40,8 +40,8 @@ func ParseWith(r io.Reader, o Options, emit func(Entry), diag func(Diagnostic)) 
 	if err != nil && !errors.Is(err, io.EOF) {
 		return p.sum, fmt.Errorf("read list: %w", err)
 	}
-	if isMarkup(head) {
-		return p.sum, ErrNotAList
+	if err := refuse(head); err != nil {
+		return p.sum, err
 	}
 	if o.Format == Auto {
 		p.format, err = Detect(head)
@@ -173,7 +173,7 @@ func (p *parser) overLimit() error {
 		return fmt.Errorf("%w: more than %d bytes", ErrLimit, p.limits.Bytes)
 	case p.sum.Lines > p.limits.Lines:
 		return fmt.Errorf("%w: more than %d lines", ErrLimit, p.limits.Lines)
-	case p.sum.Names+p.sum.Addresses+p.held > p.limits.Entries:
+	case p.sum.emitted()+p.held > p.limits.Entries:
 		return fmt.Errorf("%w: more than %d entries", ErrLimit, p.limits.Entries)
 	}
 	return nil
@@ -250,9 +250,14 @@ func (p *parser) put(e Entry) {
 	if e.Line == 0 {
 		e.Line = p.line
 	}
-	if e.Prefix.IsValid() {
+	switch {
+	case e.Prefix.IsValid():
 		p.sum.Addresses++
-	} else {
+	case e.URL != "":
+		p.sum.URLs++
+	case e.Fingerprint != "":
+		p.sum.Fingerprints++
+	default:
 		p.sum.Names++
 	}
 	if e.Exception {

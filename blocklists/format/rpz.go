@@ -195,39 +195,44 @@ func (z *rpzZone) record() {
 	}
 }
 
-// rule reads one rule.
+// rule reads one rule: a record whose owner is the trigger (section 4 of the draft) and whose value is the action (section 3).
 func (z *rpzZone) rule(trigger, kind string, rdata []string, text string) {
 	e, why := z.action(trigger, kind, rdata)
+	e.Line = z.start
 	rest, last := "", trigger
 	if dot := strings.LastIndexByte(trigger, '.'); dot >= 0 {
 		rest, last = trigger[:dot], trigger[dot+1:]
 	}
-	e.Line = z.start
-	switch strings.ToLower(last) {
-	case "rpz-client-ip":
-		why = ReasonClientIP
-	case "rpz-nsdname":
-		why = ReasonNSDName
-	case "rpz-nsip":
-		why = ReasonNSIP
-	case "rpz-ip":
-		if why == "" {
+	byName := false
+	if why == "" {
+		switch strings.ToLower(last) {
+		case "rpz-ip":
 			e.Prefix, why = rpzPrefix(rest)
-		}
-		if why == "" {
-			z.p.put(e)
-		}
-	default:
-		if why == "" {
-			z.qname(trigger, e)
+		case "rpz-client-ip":
+			e.Trigger = set.Client
+			e.Prefix, why = rpzPrefix(rest)
+		case "rpz-nsip":
+			e.Trigger = set.Server
+			e.Prefix, why = rpzPrefix(rest)
+		case "rpz-nsdname":
+			e.Trigger = set.Server
+			trigger, byName = rest, true
+		default:
+			byName = true
 		}
 	}
-	if why != "" {
+	switch {
+	case why != "":
 		z.p.skipAt(z.start, why, text)
+	case byName:
+		z.byName(trigger, e)
+	default:
+		z.p.put(e)
 	}
 }
 
-func (z *rpzZone) qname(trigger string, e Entry) {
+// byName emits what a name triggers: the name alone, or with a star what is below it.
+func (z *rpzZone) byName(trigger string, e Entry) {
 	e.Scope = set.Exact
 	if trigger == "*" {
 		z.p.skipAt(z.start, ReasonTooBroad, trigger)
@@ -235,6 +240,11 @@ func (z *rpzZone) qname(trigger string, e Entry) {
 	}
 	if below, ok := strings.CutPrefix(trigger, "*."); ok {
 		trigger, e.Scope = below, set.Below
+	}
+	trigger = plainName(trigger)
+	if e.Trigger == set.Server || e.Reply == set.ReplyData {
+		z.p.putName(trigger, e)
+		return
 	}
 	z.p.putTarget(trigger, e)
 }
@@ -246,38 +256,62 @@ func (z *rpzZone) action(trigger, kind string, rdata []string) (Entry, Reason) {
 		if len(rdata) != 1 {
 			return Entry{}, ReasonSyntax
 		}
+		return z.alias(trigger, rdata[0])
 	case "A", "AAAA":
-		return Entry{}, localAddress(kind, rdata)
+		if len(rdata) != 1 {
+			return Entry{}, ReasonAddress
+		}
+		addr, err := netip.ParseAddr(rdata[0])
+		if err != nil || addr.Is4() != (kind == "A") || addr.Zone() != "" {
+			return Entry{}, ReasonAddress
+		}
+		if sink(addr) {
+			return Entry{}, "" // an address that leads nowhere blocks, grant or not
+		}
 	case "NS", "SOA", "DNAME", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "DS", "CDS", "CDNSKEY", "ZONEMD":
 		return Entry{}, ReasonRecord
-	default:
-		return Entry{}, ReasonRewrite
 	}
-	target := z.name(rdata[0])
-	if !target.absolute {
-		return Entry{}, ReasonRewrite
+	return z.localData(kind, rdata)
+}
+
+// alias reads the value of a CNAME record, which may be a word for an action.
+func (z *rpzZone) alias(trigger, target string) (Entry, Reason) {
+	name := z.name(target)
+	if !name.absolute {
+		return Entry{}, ReasonRewrite // it counts from the apex, wherever that lies
 	}
-	switch strings.ToLower(target.text) {
-	case "", "*", "rpz-drop": // NXDOMAIN, NODATA, DROP
-		return Entry{}, ""
+	switch strings.ToLower(name.text) {
+	case "":
+		return Entry{Reply: set.ReplyNXDOMAIN}, ""
+	case "*":
+		return Entry{Reply: set.ReplyNoData}, ""
+	case "rpz-drop":
+		return Entry{Reply: set.ReplyDrop}, ""
 	case "rpz-passthru", strings.ToLower(trigger): // the latter is how the first drafts wrote it
 		return Entry{Exception: true}, ""
 	case "rpz-tcp-only":
-		return Entry{}, ReasonTCPOnly
+		return Entry{Reply: set.ReplyTCPOnly}, ""
 	}
-	return Entry{}, ReasonRewrite
+	return z.localData("CNAME", []string{name.text + "."})
 }
 
-// localAddress lets only those addresses pass that lead nowhere.
-func localAddress(kind string, rdata []string) Reason {
-	addr, err := netip.ParseAddr(rdata[0])
-	switch {
-	case err != nil || len(rdata) != 1 || addr.Is4() != (kind == "A"):
-		return ReasonAddress
-	case !sink(addr):
-		return ReasonRewrite
+// localData makes the record itself the answer. In a zone whose apex nobody named, names that count from it cannot be said.
+func (z *rpzZone) localData(kind string, rdata []string) (Entry, Reason) {
+	if len(z.fields) >= maxFields {
+		return Entry{}, ReasonTooLong
 	}
-	return ""
+	text := strings.Join(rdata, " ")
+	origin := z.origin.text + "."
+	if !z.origin.absolute {
+		origin = "a."
+	}
+	data, why := recordData(kind, text, origin)
+	if why == "" && !z.origin.absolute {
+		if other, _ := recordData(kind, text, "b."); other != data {
+			return Entry{}, ReasonRewrite
+		}
+	}
+	return Entry{Reply: set.ReplyData, Data: data}, why
 }
 
 // rpzPrefix reads 24.0.2.0.192 as 192.0.2.0/24 and 48.zz.1.db8.2001 as 2001:db8:1::/48 (section 4.1.1 of the draft).

@@ -9,7 +9,7 @@ import (
 // usualColumns are the names under which tables and objects hold what we want, in lower case.
 var usualColumns = [...]string{
 	"domain", "domains", "domain_name", "host", "hosts", "hostname", "fqdn", "url", "urls", "ip", "ips", "ip_address",
-	"dst_ip", "address", "ioc", "ioc_value", "indicator",
+	"dst_ip", "address", "ioc", "ioc_value", "indicator", "ja3", "ja3_md5", "ja3_hash", "ja4",
 }
 
 func usualColumn(name string) bool {

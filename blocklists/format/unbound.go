@@ -5,40 +5,21 @@ import (
 	"strings"
 )
 
-// unboundConf reads rules of an unbound configuration (unbound.conf(5)).
+// unboundConf reads rules of an unbound configuration (unbound.conf(5)). What its zones and data do to each other is in
+// unboundZones.
 type unboundConf struct {
-	p         *parser
-	clause    string // in which clause we are: "" and "server" hold rules for everybody
-	zones     []heldZone
-	rewritten map[string]bool // names to which local-data gives a real address or another name
-}
-
-// heldZone answers from its local-data: what it does is known at the end of the list.
-type heldZone struct {
-	name string
-	line uint32
+	p      *parser
+	clause string // in which clause we are: "" and "server" hold rules for everybody
+	zones  unboundZones
 }
 
 var _ grammar = (*unboundConf)(nil)
 
 func newUnbound(p *parser) *unboundConf {
-	return &unboundConf{p: p, rewritten: make(map[string]bool)}
+	return &unboundConf{p: p, zones: newUnboundZones(p)}
 }
 
-// end emits the zones whose own name leads nowhere.
-func (u *unboundConf) end() {
-	u.p.held = 0
-	for _, z := range u.zones {
-		if u.rewritten[zoneKey(z.name)] {
-			u.p.skipAt(z.line, ReasonRewrite, z.name)
-			continue
-		}
-		u.p.putTarget(z.name, Entry{Line: z.line})
-	}
-}
-
-// zoneKey is one form for one name.
-func zoneKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+func (u *unboundConf) end() { u.zones.end() }
 
 func (u *unboundConf) line(line string) error {
 	if text := strings.TrimSpace(cutHash(line)); text != "" {
@@ -74,7 +55,7 @@ func (u *unboundConf) option(key, value, text string) {
 	case key == "local-data":
 		u.localData(value, text)
 	case rule:
-		u.p.skip(ReasonRewrite, text)
+		u.pointer(value, text)
 	case key == "include", key == "include-toplevel":
 		u.p.skip(ReasonInclude, text)
 	default:
@@ -115,62 +96,85 @@ func (u *unboundConf) localZone(value, text string) {
 		u.p.skip(ReasonSyntax, text)
 		return
 	}
-	switch kind {
-	case "always_nxdomain", "always_null", "always_nodata", "always_deny", "always_refuse", "deny", "refuse", "inform_deny":
-		u.p.putTarget(name, Entry{})
-	case "static", "redirect", "inform_redirect":
-		u.zones = append(u.zones, heldZone{name, u.p.line})
-		u.p.held++
-	case "transparent", "typetransparent", "always_transparent", "inform":
-		u.p.putTarget(name, Entry{Exception: true})
-	default: // nodefault, block_a, ipset, noview
+	if !u.zones.add(name, kind) {
 		u.p.skip(ReasonZoneType, text)
 	}
 }
 
 func (u *unboundConf) localData(value, text string) {
 	data, more, ok := unquote(value)
+	owner, rest := cutField(data)
+	kind, rdata := rrTypeOf(rest)
+	if !ok || more != "" || owner == "" || kind == "" || rdata == "" {
+		u.p.skip(ReasonSyntax, text)
+		return
+	}
+	if kind == "A" || kind == "AAAA" {
+		addr, err := netip.ParseAddr(rdata)
+		if err != nil || addr.Is4() != (kind == "A") || addr.Zone() != "" {
+			u.p.skip(ReasonAddress, text)
+			return
+		}
+		if sink(addr) {
+			u.zones.sink(owner)
+			return
+		}
+	}
+	record, why := recordData(kind, rdata, ".")
+	if why != "" {
+		u.p.skip(why, text)
+		return
+	}
+	u.zones.data(owner, kind, record)
+}
+
+// pointer reads "ADDRESS [TTL] NAME".
+func (u *unboundConf) pointer(value, text string) {
+	data, more, ok := unquote(value)
 	fields := strings.Fields(data)
-	if !ok || more != "" || len(fields) < 2 {
+	if len(fields) == 3 && isTTL(strings.ToUpper(fields[1])) {
+		fields = []string{fields[0], fields[2]}
+	}
+	if !ok || more != "" || len(fields) != 2 {
 		u.p.skip(ReasonSyntax, text)
 		return
 	}
-	name := fields[0]
-	kind, rdata := rrType(fields[1:])
-	switch kind {
-	case "":
-		u.p.skip(ReasonSyntax, text)
-	case "A", "AAAA":
-		u.address(name, rdata, text)
-	case "CNAME":
-		u.rewrite(name, text)
-	default:
-		u.p.skip(ReasonRewrite, text) // the answer to a question that is not about addresses
-	}
-}
-
-func (u *unboundConf) address(name string, rdata []string, text string) {
-	if len(rdata) != 1 {
-		u.p.skip(ReasonSyntax, text)
-		return
-	}
-	addr, err := netip.ParseAddr(rdata[0])
-	switch {
-	case err != nil:
+	addr, err := netip.ParseAddr(fields[0])
+	if err != nil || addr.Zone() != "" {
 		u.p.skip(ReasonAddress, text)
-	case sink(addr):
-		u.p.putHost(name)
-	default:
-		u.rewrite(name, text)
+		return
 	}
+	record, why := recordData("PTR", fields[1], ".")
+	if why != "" {
+		u.p.skip(why, text)
+		return
+	}
+	u.zones.data(pointerName(addr), "PTR", record)
 }
 
-func (u *unboundConf) rewrite(name, text string) {
-	if key := zoneKey(name); !u.rewritten[key] {
-		u.rewritten[key] = true
-		u.p.held++
+// cutField cuts the first field off.
+func cutField(text string) (field, rest string) {
+	text = strings.TrimLeft(text, " \t")
+	end := strings.IndexAny(text, " \t")
+	if end < 0 {
+		return text, ""
 	}
-	u.p.skip(ReasonRewrite, text)
+	return text[:end], strings.TrimSpace(text[end:])
+}
+
+// rrTypeOf does what rrType does, and leaves the blanks of the value as they are: they may be part of a text.
+func rrTypeOf(text string) (kind, rdata string) {
+	for range 3 {
+		var field string
+		field, text = cutField(text)
+		if kind, _ = rrType([]string{field}); kind != "" {
+			return kind, text
+		}
+		if f := strings.ToUpper(field); !isTTL(f) && f != "IN" && f != "CH" && f != "HS" {
+			break
+		}
+	}
+	return "", ""
 }
 
 // rrType cuts TTL and class, in either order, off the fields behind an owner name, and returns the type in upper case (RFC

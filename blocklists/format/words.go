@@ -1,12 +1,10 @@
 package format
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"weir/blocklists/set"
-	"weir/internal/hostname"
 )
 
 // dnscryptName reads a line of dnscrypt-proxy's blocked-names: x and *.x (x and below), =x, and patterns, which names cannot
@@ -90,8 +88,9 @@ func starPrefix(start string) (netip.Prefix, Reason) {
 	return narrow(netip.PrefixFrom(addr, len(given)*each))
 }
 
-// tplLine reads a line of a tracking protection list (W3C Tracking Protection Lists submission, 2011): "-d x [path]" blocks a
-// domain, "+d x" lets it through, "- text" and "+ text" look for a text in URLs.
+// tplLine reads a line of a tracking protection list (W3C Tracking Protection Lists submission, 2011): "-d x" blocks a domain,
+// "-d x /path" what it serves below a path, "+d" lets through; "- text", and a text behind a domain that is no path, look for a
+// text anywhere in URLs.
 func (p *parser) tplLine(line string) {
 	if line == "msFilterList" || line[0] == '#' || line[0] == ':' {
 		return
@@ -106,126 +105,20 @@ func (p *parser) tplLine(line string) {
 		p.skip(ReasonSyntax, line)
 		return
 	}
-	switch len(words) {
-	case 1:
+	e := Entry{Exception: words[0] == "+d"}
+	switch {
+	case len(words) == 1:
 		p.skip(ReasonSyntax, line)
-	case 2:
-		p.putTarget(words[1], Entry{Exception: words[0] == "+d"})
+	case len(words) == 2:
+		p.putTarget(words[1], e)
+	case len(words) == 3 && words[2][0] == '/' && words[2] != "/" && !strings.Contains(words[2], "*"):
+		p.putWeb("http", words[1], words[2], line, e)
 	default:
-		p.skip(ReasonURLPath, line)
+		p.skip(ReasonPath, line)
 	}
 }
 
-// urlLine reads a line of URLs.
-func (p *parser) urlLine(line string) {
-	if line[0] == '#' || line[0] == ';' {
-		return
-	}
-	url := strings.Fields(line)[0]
-	if rest := strings.TrimSpace(line[len(url):]); rest != "" && rest[0] != '#' {
-		p.skip(ReasonTrailing, line)
-		return
-	}
-	p.putURL(url, Entry{})
-}
-
-// putURL reads a URL, or the beginning of one without a scheme: a prefix of what is blocked. One that is nothing but a host
-// stands for the host alone; the others are counted.
-//
-// Here is where URL entries begin: when [set.Entry] can carry one (scheme, host, port and path prefix), those that are now
-// skipped as [ReasonURLPath] are emitted, and counted as [Summary.URLs].
-func (p *parser) putURL(url string, e Entry) {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		scheme, rest = "http", url
-	}
-	port := defaultPort(scheme)
-	if port == 0 {
-		p.skipURL(ReasonPath, url, e)
-		return
-	}
-	host, path := rest, ""
-	if at := strings.IndexAny(rest, `/?#\`); at >= 0 {
-		host, path = rest[:at], rest[at:]
-	}
-	a, err := hostname.ParseAuthority(host, port)
-	switch {
-	case err != nil:
-		p.skipURL(badHost(host), url, e)
-	case a.Port != port || path != "" && path != "/":
-		p.skipURL(ReasonURLPath, url, e)
-	case a.IsAddr():
-		e.Prefix = netip.PrefixFrom(a.Addr, a.Addr.BitLen())
-		p.put(e)
-	default:
-		e.Name, e.Scope = a.Name, set.Exact
-		p.put(e)
-	}
-}
-
-// defaultPort returns the port of a scheme; 0 for one that lists of URLs do not hold.
-func defaultPort(scheme string) uint16 {
-	switch strings.ToLower(scheme) {
-	case "http", "ws":
-		return 80
-	case "https", "wss":
-		return 443
-	case "ftp":
-		return 21
-	}
-	return 0
-}
-
-// badHost says what is wrong with a host that does not parse.
-func badHost(host string) Reason {
-	switch {
-	case strings.Contains(host, "@"):
-		return ReasonURLPath
-	case strings.Contains(host, "*"):
-		return ReasonPattern
-	}
-	return ReasonName
-}
-
-func (p *parser) skipURL(why Reason, url string, e Entry) {
-	line := e.Line
-	if line == 0 {
-		line = p.line
-	}
-	p.skipAt(line, why, url)
-}
-
-// fingerprintLine counts a line of a list of JA3 or JA4 fingerprints: nothing matches them yet.
-func (p *parser) fingerprintLine(line string) {
-	switch {
-	case line[0] == '#' || line[0] == ';':
-	case fingerprint(line):
-		p.skip(ReasonFingerprint, line)
-	default:
-		p.skip(ReasonSyntax, line)
-	}
-}
-
-// fingerprint says whether a line starts with the MD5 of JA3 or with a JA4 (t13d1516h2_8daaf6152771_b186095e22b6).
-func fingerprint(line string) bool {
-	word := line
-	if end := strings.IndexAny(line, ",;\t |"); end >= 0 {
-		word = line[:end]
-	}
-	word = strings.Trim(word, `"`)
-	if len(word) == 32 {
-		return isHex(word)
-	}
-	parts := strings.Split(word, "_")
-	return len(parts) == 3 && len(parts[0]) == 10 && strings.IndexByte("tqd", parts[0][0]) >= 0 &&
-		len(parts[1]) == 12 && isHex(parts[1]) && len(parts[2]) == 12 && isHex(parts[2])
-}
-
-func isHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
-}
-
-// value reads one field of a table or of JSON: a URL, or a word as in domains.
+// value reads one field of a table or of JSON: a URL, a fingerprint, or a word as in domains.
 func (p *parser) value(text string, e Entry) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -233,8 +126,12 @@ func (p *parser) value(text string, e Entry) {
 	case strings.Contains(text, "://"):
 		p.putURL(text, e)
 	case strings.Count(text, ":") == 1:
-		p.skipURL(ReasonPath, text, e) // host:port
+		p.skipAt(cmp.Or(e.Line, p.line), ReasonPath, text) // host:port, of whatever protocol
 	default:
+		if fp, ok := fingerprint(text); ok {
+			p.put(Entry{Fingerprint: fp, Line: e.Line})
+			return
+		}
 		p.putWord(text, e)
 	}
 }

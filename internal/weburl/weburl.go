@@ -2,6 +2,7 @@
 package weburl
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ func DefaultPort(scheme string) uint16 {
 
 // Canonical spells a URL in the one form that rules and lists are matched on: lower-case scheme, canonical host, no default port,
 // percent-escapes of unreserved octets undone and the others in upper case (RFC 3986 section 6.2.2), dot segments and doubled
-// slashes removed, no fragment. The query keeps its order.
+// slashes removed, no fragment. The query keeps its order; what browsers escape in it is escaped.
 func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 	var b strings.Builder
 	scheme = strings.ToLower(scheme)
@@ -33,7 +34,7 @@ func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 	writePath(&b, u.EscapedPath())
 	if u.RawQuery != "" {
 		b.WriteByte('?')
-		b.WriteString(normalEscapes(u.RawQuery))
+		writeQuery(&b, normalEscapes(u.RawQuery))
 	}
 	return b.String()
 }
@@ -70,6 +71,18 @@ func Key(canonical string) string {
 		return rest
 	}
 	return canonical
+}
+
+// writeQuery escapes what browsers escape in the query of a web address (WHATWG URL, special-query percent-encode set), so that
+// programs that do not are seen to ask for the same.
+func writeQuery(b *strings.Builder, query string) {
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"#<>'`, c) >= 0 {
+			fmt.Fprintf(b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
 }
 
 func writePath(b *strings.Builder, escaped string) {

@@ -28,6 +28,7 @@ func TestCanonical(t *testing.T) {
 		"https://example.test":                            "https://example.test/",
 		"https://example.test:8443/x/":                    "https://example.test:8443/x/",
 		"http://example.test/a/..":                        "http://example.test/",
+		"http://example.test/?a b'\"<é>%zz|":              "http://example.test/?a%20b%27%22%3C%C3%A9%3E%zz|",
 		"http://example.test/../../etc":                   "http://example.test/etc",
 	} {
 		target, u := parse(t, in)
