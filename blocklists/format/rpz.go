@@ -258,15 +258,8 @@ func (z *rpzZone) action(trigger, kind string, rdata []string) (Entry, Reason) {
 		}
 		return z.alias(trigger, rdata[0])
 	case "A", "AAAA":
-		if len(rdata) != 1 {
-			return Entry{}, ReasonAddress
-		}
-		addr, err := netip.ParseAddr(rdata[0])
-		if err != nil || addr.Is4() != (kind == "A") || addr.Zone() != "" {
-			return Entry{}, ReasonAddress
-		}
-		if sink(addr) {
-			return Entry{}, "" // an address that leads nowhere blocks, grant or not
+		if sunk, why := sunkAddress(kind, strings.Join(rdata, " ")); sunk || why != "" {
+			return Entry{}, why // an address that leads nowhere blocks, grant or not
 		}
 	case "NS", "SOA", "DNAME", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "DS", "CDS", "CDNSKEY", "ZONEMD":
 		return Entry{}, ReasonRecord

@@ -109,16 +109,14 @@ func (u *unboundConf) localData(value, text string) {
 		u.p.skip(ReasonSyntax, text)
 		return
 	}
-	if kind == "A" || kind == "AAAA" {
-		addr, err := netip.ParseAddr(rdata)
-		if err != nil || addr.Is4() != (kind == "A") || addr.Zone() != "" {
-			u.p.skip(ReasonAddress, text)
-			return
-		}
-		if sink(addr) {
-			u.zones.sink(owner)
-			return
-		}
+	sunk, why := sunkAddress(kind, rdata)
+	switch {
+	case why != "":
+		u.p.skip(why, text)
+		return
+	case sunk:
+		u.zones.sink(owner)
+		return
 	}
 	record, why := recordData(kind, rdata, ".")
 	if why != "" {
@@ -126,6 +124,18 @@ func (u *unboundConf) localData(value, text string) {
 		return
 	}
 	u.zones.data(owner, kind, record)
+}
+
+// sunkAddress says whether a record is the address of nowhere.
+func sunkAddress(kind, rdata string) (bool, Reason) {
+	if kind != "A" && kind != "AAAA" {
+		return false, ""
+	}
+	addr, err := netip.ParseAddr(rdata)
+	if err != nil || addr.Is4() != (kind == "A") || addr.Zone() != "" {
+		return false, ReasonAddress
+	}
+	return sink(addr), ""
 }
 
 // pointer reads "ADDRESS [TTL] NAME".

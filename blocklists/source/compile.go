@@ -100,6 +100,9 @@ func (m *Manager) add(b *set.Builder, it *item) (parsed, error) {
 		b.Drop(n)
 		return parsed{diags: p.diags}, fmt.Errorf("compile: %w", err)
 	}
+	if p.sum.Format.Nearest() {
+		b.SetNearest(n)
+	}
 	p.digest = hex.EncodeToString(digest.Sum(nil))
 	return p, nil
 }
