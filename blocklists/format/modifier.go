@@ -1,7 +1,6 @@
 package format
 
 import (
-	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -127,22 +126,24 @@ func shortRewrite(value string, e *Entry) bool {
 
 // fullRewrite applies a response code, and for NOERROR a record.
 func fullRewrite(code, kind, value string, e *Entry) bool {
+	bare := kind == "" && value == ""
 	switch {
-	case code != "NOERROR" && (kind != "" || value != ""):
-		return false
 	case code == "NXDOMAIN":
 		e.Reply = set.ReplyNXDOMAIN
-		return true
+		return bare
 	case code == "REFUSED":
-		return true // blocked; which answer says so is left to the policy
-	case code != "NOERROR":
-		return false
-	case kind == "" && value == "":
+		return bare // blocked; which answer says so is left to the policy
+	case code == "NOERROR" && bare:
 		e.Reply = set.ReplyNoData
 		return true
 	}
-	if a, err := netip.ParseAddr(value); err == nil && (kind == "A" || kind == "AAAA") && sink(a) {
-		return a.Is4() == (kind == "A") // leads nowhere: it blocks, grant or not
+	return code == "NOERROR" && rewriteTo(kind, value, e)
+}
+
+// rewriteTo makes a record the answer. An address that leads nowhere blocks, grant or not.
+func rewriteTo(kind, value string, e *Entry) bool {
+	if sunk, why := sunkAddress(kind, value); sunk || why != "" {
+		return why == ""
 	}
 	if kind == "TXT" && !strings.HasPrefix(value, `"`) {
 		value = quoteText(value)
