@@ -37,7 +37,9 @@ func small(tb testing.TB) *set.Set {
 		for _, e := range []set.Entry{
 			named("example.com", 1), named("a.example.com", 2, exact), named("b.example.com", 3, below, important),
 			named("ok.example.com", 4, exception), named("com", uint32(5+i)), prefix("192.0.2.0/24", 6), prefix("2001:db8::/32", 7), prefix("0.0.0.0/0", 8),
-			urlEntry("h.example/a", 9), urlEntry("h.example/a/?q", 10), {Fingerprint: ja3, Line: 11}, {Fingerprint: ja4, Line: 12},
+			urlEntry("h.example/a", 9), urlEntry("h.example/a/?q", 10),
+			{Fingerprint: ja3, Line: 11},
+			{Fingerprint: ja4, Line: 12},
 			{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Trigger: set.Client, Reply: set.ReplyDrop, Line: 13},
 			named("ns.example", 14, exact, func(e *set.Entry) { e.Trigger = set.Server }),
 			named("a.example.com", 15, exact, func(e *set.Entry) { e.Reply, e.Data, e.Types = set.ReplyData, "A 192.0.2.1", set.NewTypes(false, 1) }),
@@ -60,8 +62,14 @@ func everything(s *set.Set) string {
 		fmt.Fprintln(&out, a, say(s, s.LookupAddr(netip.MustParseAddr(a), nil)))
 	}
 	for _, q := range []question{
-		{url: "h.example/a/?q"}, {url: "h.example/a/b"}, {url: "h.example/b"}, {print: ja3}, {print: ja4}, {print: ""},
-		{addr: netip.MustParseAddr("192.0.2.1"), trigger: set.Client}, {addr: netip.MustParseAddr("::"), trigger: set.Server},
+		{url: "h.example/a/?q"},
+		{url: "h.example/a/b"},
+		{url: "h.example/b"},
+		{print: ja3},
+		{print: ja4},
+		{print: ""},
+		{addr: netip.MustParseAddr("192.0.2.1"), trigger: set.Client},
+		{addr: netip.MustParseAddr("::"), trigger: set.Server},
 		{name: hostname.MustParse("ns.example"), trigger: set.Server},
 	} {
 		fmt.Fprintln(&out, q, say(s, q.ask(s, nil)))

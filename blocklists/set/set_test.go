@@ -367,8 +367,13 @@ func TestAllocs(t *testing.T) {
 	s := reopened(t, build(t, entries, []set.Entry{named("example.com", 1)}))
 	dst := make([]set.Match, 0, 2*len(entries))
 	questions := []question{
-		{name: hostname.MustParse("a.b.example.com")}, {name: hostname.MustParse("a.b.example.net")}, {addr: netip.MustParseAddr("198.51.100.1")},
-		{addr: netip.MustParseAddr("2001:db8::1")}, {url: "a.b/" + strings.Repeat("a/", 5000)}, {url: "c/"}, {print: "none"},
+		{name: hostname.MustParse("a.b.example.com")},
+		{name: hostname.MustParse("a.b.example.net")},
+		{addr: netip.MustParseAddr("198.51.100.1")},
+		{addr: netip.MustParseAddr("2001:db8::1")},
+		{url: "a.b/" + strings.Repeat("a/", 5000)},
+		{url: "c/"},
+		{print: "none"},
 	}
 	for range 200 {
 		questions = append(questions, g.question())

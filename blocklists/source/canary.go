@@ -17,7 +17,8 @@ import (
 type Canary struct {
 	Name   hostname.Name
 	Prefix netip.Prefix
-	// Within means everything below the name, or inside the prefix, as well: an internal zone, an internal network.
+	// Within means everything below the name, or inside the prefix, as well, as far as lists from the network go: an internal
+	// zone, an internal network. A file is the operator's own, who may well block one machine there.
 	Within bool
 	// Networks means every large network that touches the prefix, from a /16 of IPv4 or a /32 of IPv6 up, and nothing smaller in
 	// it: private space, of which lists may well name a part.
@@ -106,12 +107,12 @@ func newCanaries(all []Canary) *canaries {
 }
 
 // nameHit says whether a rule for a name may cover a canary.
-func (c *canaries) nameHit(name hostname.Name, scope set.Scope) bool {
+func (c *canaries) nameHit(name hostname.Name, scope set.Scope, remote bool) bool {
 	r := c.names[name.String()]
 	if scope != set.Below && r&itself != 0 || scope != set.Exact && r&above != 0 || r&zone != 0 {
 		return true
 	}
-	if !c.zones {
+	if !c.zones || !remote {
 		return false
 	}
 	for up, ok := name.Parent(); ok; up, ok = up.Parent() {
@@ -129,8 +130,9 @@ func (c *canaries) prefixHit(p netip.Prefix) bool {
 }
 
 // covered returns the first canary that an entry covers and the list may not; ok is false when there is none.
-func (c *canaries) covered(e format.Entry, may Allowance) (Canary, bool) {
+func (c *canaries) covered(e format.Entry, may Allowance, remote bool) (Canary, bool) {
 	for _, one := range c.all {
+		one.Within = one.Within && remote
 		if one.coveredBy(e) && !may.covers(one) {
 			return one, true
 		}

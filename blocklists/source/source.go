@@ -53,7 +53,7 @@ type Source struct {
 	// MayBlock names the canaries that this list may block.
 	MayBlock Allowance
 	// MaxChange is how many times more or fewer entries a new text from the network may have than the one in force; beyond, it
-	// is held for review ([Manager.Accept]). Zero: two. Below one: any. It counts from a hundred entries in force on.
+	// is held for review ([Manager.Accept]). Zero: two. [AnyChange]: any. It counts from a hundred entries in force on.
 	MaxChange float64
 	// Expires is the age, since the text was last seen to be current, at which it no longer counts. The age of a local file is
 	// that of its last change. Zero: never; at least a minute.
@@ -93,6 +93,9 @@ const (
 	leastCompared   = 100             // small lists rightly double overnight
 	largeGrowth     = 10_000          // but none of any size becomes this large without notice
 )
+
+// AnyChange as a Source's MaxChange lets its text grow and shrink at will.
+const AnyChange = 0.5
 
 // Errors of this package; each is wrapped with the list and the cause.
 var (

@@ -18,6 +18,7 @@ type watch struct {
 	of       *canaries
 	may      Allowance
 	rewrites bool // the list may point names elsewhere
+	remote   bool
 	hits     []string
 	more     int
 }
@@ -29,7 +30,7 @@ func (c *canaries) watcher(s Source) *watch {
 	if c == nil || !blocks || s.Text != "" {
 		return nil
 	}
-	return &watch{of: c, may: s.MayBlock, rewrites: l.GrantRewrite}
+	return &watch{of: c, may: s.MayBlock, rewrites: l.GrantRewrite, remote: s.remote()}
 }
 
 // entry looks at an entry on its way into the Set.
@@ -39,7 +40,7 @@ func (w *watch) entry(e format.Entry) {
 	}
 	switch {
 	case !e.Name.IsZero():
-		if w.of.nameHit(e.Name, e.Scope) {
+		if w.of.nameHit(e.Name, e.Scope, w.remote) {
 			w.look(e, e)
 		}
 	case e.Prefix.IsValid():
@@ -85,14 +86,14 @@ func (w *watch) url(e format.Entry) {
 		if w.of.prefixHit(p) {
 			w.look(e, format.Entry{Prefix: p})
 		}
-	case w.of.nameHit(host.Name, set.Exact):
+	case w.of.nameHit(host.Name, set.Exact, w.remote):
 		w.look(e, format.Entry{Name: host.Name, Scope: set.Exact})
 	}
 }
 
 // look finds the canary that as, which is e or what it amounts to, covers.
 func (w *watch) look(e, as format.Entry) {
-	if c, ok := w.of.covered(as, w.may); ok {
+	if c, ok := w.of.covered(as, w.may, w.remote); ok {
 		w.hit(e.Line, e.String(), fmt.Sprintf("%s (%s)", c, c.Why))
 	}
 }
@@ -136,7 +137,7 @@ func (w *watch) suffix(d format.Diagnostic) {
 	if err != nil || w.of.names[name.String()] == 0 {
 		return
 	}
-	if c, ok := w.of.covered(format.Entry{Name: name}, w.may); ok {
+	if c, ok := w.of.covered(format.Entry{Name: name}, w.may, w.remote); ok {
 		w.hit(d.Line, d.Text, fmt.Sprintf("%s (%s)", c, c.Why))
 	}
 }

@@ -69,7 +69,7 @@ func (k *core) prepare(ctx context.Context, f *File, readOnly bool) (change, err
 	if err != nil {
 		return change{}, problemsOf(f.File, err)
 	}
-	manager, err := source.New(source.Config{Dir: f.ListsDir(), Sources: src, ReadOnly: readOnly, Logger: k.log})
+	manager, err := source.New(source.Config{Dir: f.ListsDir(), Sources: src, Canaries: canaries(f.File), ReadOnly: readOnly, Logger: k.log})
 	if err != nil {
 		return change{}, problemsOf(f.File, err)
 	}

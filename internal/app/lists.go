@@ -48,7 +48,7 @@ func listSource(l *config.List) (source.Source, error) {
 	s := source.Source{
 		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups, Priority: l.Priority, Confidence: uint8(l.Confidence), Shadow: l.Shadow},
 		Path: l.File, URL: l.URL, Format: kind, Column: l.Column, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
-		Interval: l.Refresh.Std(),
+		Interval: l.Refresh.Std(), Dir: l.Dir, MaxChange: changeFactor(l.MaxChange), Expires: l.Expires.Std(), MayBlock: allowance(l.MayBlock),
 	}
 	for _, g := range l.Grants {
 		s.List.GrantAllow = s.List.GrantAllow || g == config.GrantAllow
@@ -65,4 +65,23 @@ func known(detectors []string) config.Known {
 		k.Categories = append(k.Categories, s.List.Category)
 	}
 	return k
+}
+
+// changeFactor turns percent into how many times more or fewer.
+func changeFactor(percent int) float64 {
+	if percent == 0 {
+		return source.AnyChange
+	}
+	return 1 + float64(percent)/100
+}
+
+func allowance(in []config.NameOrNet) (out source.Allowance) {
+	for _, n := range in {
+		if n.Prefix.IsValid() {
+			out.Prefixes = append(out.Prefixes, n.Prefix.Prefix)
+		} else {
+			out.Names = append(out.Names, n.Name.Name)
+		}
+	}
+	return out
 }

@@ -110,7 +110,7 @@ func UpdateLists(ctx context.Context, f *File, name string) error {
 	if err != nil {
 		return err
 	}
-	m, err := source.New(source.Config{Dir: f.ListsDir(), Sources: src, Logger: slog.New(slog.DiscardHandler)})
+	m, err := source.New(source.Config{Dir: f.ListsDir(), Sources: src, Canaries: canaries(f.File), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,10 @@ func TestFullFile(t *testing.T) {
 	if l := f.Lists[1]; l.Priority != -20 || l.Confidence != 80 || !l.Shadow || !reflect.DeepEqual(l.Grants, []config.Grant{config.GrantAllow, config.GrantRewrite}) {
 		t.Errorf("list %+v", l)
 	}
+	if l := f.Lists[1]; l.MaxChange != 300 || l.Expires != config.Duration(30*24*time.Hour) || len(l.MayBlock) != 2 ||
+		l.MayBlock[0].Name.String() != "facebook.com" || l.MayBlock[1].Prefix.String() != "10.0.0.0/8" {
+		t.Errorf("list %+v", l)
+	}
 	if got := f.Rules[3].QTypes; !reflect.DeepEqual(got, []config.QType{16, 10, 65280}) {
 		t.Errorf("query types %v", got)
 	}

@@ -46,6 +46,39 @@ func (p Prefix) MarshalText() ([]byte, error) {
 	return p.Prefix.MarshalText()
 }
 
+// NameOrNet is a name, or a network or address; Prefix counts only when Name is the zero one.
+type NameOrNet struct {
+	Name   Name
+	Prefix Prefix
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (n *NameOrNet) UnmarshalText(text []byte) error {
+	var p Prefix
+	err := p.UnmarshalText(text)
+	if err == nil {
+		*n = NameOrNet{Prefix: p}
+		return nil
+	}
+	if strings.ContainsAny(string(text), "/:") {
+		return err
+	}
+	var name Name
+	if err := name.UnmarshalText(text); err != nil {
+		return err
+	}
+	*n = NameOrNet{Name: name}
+	return nil
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (n NameOrNet) MarshalText() ([]byte, error) {
+	if n.Prefix.IsValid() {
+		return n.Prefix.MarshalText()
+	}
+	return n.Name.MarshalText()
+}
+
 // AddrPort is an address and a port to listen on. The zero AddrPort is "off"; its text is "".
 type AddrPort struct{ netip.AddrPort }
 

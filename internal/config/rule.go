@@ -17,10 +17,14 @@ func (g *Group) begin(line int) { *g = Group{Line: line} }
 type List struct {
 	// Name by which rules, events and pages refer to the list: letters, digits, '.', '_' and '-'. Required.
 	Name string `yaml:"name" jsonschema:"required"`
-	// HTTPS address of the list. Exactly one of url and file is given. Default: none.
+	// HTTPS address of the list. Exactly one of url, file and dir is given. Default: none.
 	URL string `yaml:"url"`
-	// Path of the list. Exactly one of url and file is given. Default: none.
+	// Path of the list. Exactly one of url, file and dir is given. Default: none.
 	File string `yaml:"file"`
+	// Directory whose files, but for hidden ones, are lists of their own, NAME/FILE, each with all that is said here. Rules that
+	// name the list mean all of them. Files that come and go are seen at each refresh and reload. Exactly one of url, file and
+	// dir is given. Default: none.
+	Dir string `yaml:"dir"`
 	// Form of the list: auto (told from its beginning), hosts, domains, wildcard, adblock, addresses, dnsmasq, unbound, bind
 	// (named.conf), rpz (a zone file), dnscrypt-names, dnscrypt-addresses, tpl, csv, json, urls or fingerprints (counted, not
 	// applied yet), each plain or compressed by gzip or zstd. A name in hosts and rpz is this name alone, one in the others
@@ -43,6 +47,17 @@ type List struct {
 	MaxBytes Size `yaml:"max_bytes" bounds:"1B..4GiB"`
 	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
 	SHA256 string `yaml:"sha256"`
+	// How much a new text from the network may differ from the one in force, in percent of its entries: 100 lets it double or
+	// halve. What differs by more is held for review: the last good copy stays, and "weir lists update NAME --accept" takes the
+	// new one. It counts from 100 entries on, and for growth to 10000 whatever there was. 0: any. Default: 100.
+	MaxChange int `yaml:"max_change" bounds:"0..100000"`
+	// Age at which the list no longer counts, since it was last seen to be current (a file: since its last change), until it is
+	// refreshed. 0s: never. Default: 0s.
+	Expires Duration `yaml:"expires" bounds:"0s..3650d"`
+	// What the list may block although no list may: names, with all below, and networks. Without it a text is refused as a whole
+	// when it would block weir itself, what internal names, a list's own source, an upstream, private networks, everything below
+	// a top-level domain, or one of the well-known names in docs/operations.md. Default: none.
+	MayBlock []NameOrNet `yaml:"may_block"`
 	// Rank among lists: an exception, or a list whose action is allow, beats what lists of the same or a lower priority block.
 	// Default: 0.
 	Priority int `yaml:"priority" bounds:"-100..100"`
@@ -64,7 +79,7 @@ type List struct {
 
 // NewList returns a list with the defaults of an entry.
 func NewList(name string) List {
-	return List{Name: name, Format: ListAuto, Class: ListBad, Refresh: Duration(day), MaxBytes: 64 << 20}
+	return List{Name: name, Format: ListAuto, Class: ListBad, Refresh: Duration(day), MaxBytes: 64 << 20, MaxChange: 100}
 }
 
 func (l *List) begin(line int) {

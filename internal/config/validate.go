@@ -228,17 +228,36 @@ func (f *File) checkLists(known Known, groups []string) (names, categories []str
 }
 
 func (f *File) checkListSource(path string, l List) {
+	given, bad := []string{}, false
+	for _, source := range [...]struct{ key, text string }{{"url", l.URL}, {"file", l.File}, {"dir", l.Dir}} {
+		bad = bad || f.src.isBad(path+"."+source.key)
+		if source.text != "" {
+			given = append(given, source.key)
+		}
+	}
 	switch {
-	case l.URL != "" && l.File != "":
-		f.src.report(path+".file", "both url and file are given: a list has one source")
-	case l.URL == "" && l.File == "" && !f.src.isBad(path+".url") && !f.src.isBad(path+".file"):
-		f.src.report(path+".url", "a list needs a url or a file")
+	case len(given) > 1:
+		f.src.report(path+"."+given[len(given)-1], "%s are given: a list has one source", strings.Join(given, " and "))
+	case len(given) == 0 && !bad:
+		f.src.report(path+".url", "a list needs a url, a file or a dir")
 	case l.URL != "":
 		f.checkListURL(path+".url", l.URL)
 	}
+	f.checkListContent(path, l)
+}
+
+// checkListContent: what the text must be and how long it counts.
+func (f *File) checkListContent(path string, l List) {
 	if sum, err := hex.DecodeString(l.SHA256); l.SHA256 != "" && (err != nil || len(sum) != 32) {
 		f.src.report(path+".sha256", "not a SHA-256 in 64 hexadecimal digits")
 	}
+	if l.Dir != "" && l.SHA256 != "" {
+		f.src.report(path+".sha256", "a directory has no digest: its files change")
+	}
+	if e := l.Expires.Std(); e > 0 && e < l.Refresh.Std() {
+		f.src.report(path+".expires", "shorter than refresh (%s): the list would expire between two looks", l.Refresh)
+	}
+	f.checkNotEmpty(path, "may_block", len(l.MayBlock))
 }
 
 // checkListColumn: only tables have columns.

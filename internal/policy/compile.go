@@ -116,7 +116,7 @@ func (s *Snapshot) compileRuleLists(r *rule) error {
 	for _, name := range r.Lists {
 		found := false
 		for i := range s.set.Lists() {
-			if s.set.List(uint16(i)).Name == name {
+			if of := s.set.List(uint16(i)).Name; of == name || strings.HasPrefix(of, name+"/") { // a file of a directory
 				r.lists[uint16(i)], found = true, true
 			}
 		}

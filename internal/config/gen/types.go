@@ -38,6 +38,7 @@ func scalars() map[reflect.Type]scalar {
 		reflect.TypeFor[config.BlockAnswer](): {"answer", text(`^(nxdomain|nodata|null_ip|refused|drop|[0-9A-Fa-f.: ]+)$`)},
 		reflect.TypeFor[config.RuleAnswer]():  {"answer", text(`^(page|nxdomain|nodata|null_ip|refused|drop|[0-9A-Fa-f.: ]+)$`)},
 		reflect.TypeFor[config.Name]():        {"name", text(`^[^*/: ]+$`)},
+		reflect.TypeFor[config.NameOrNet]():   {"name or network", text(`^([^*/: ]+|[0-9A-Fa-f.:]+(/[0-9]+)?)$`)},
 		reflect.TypeFor[config.NamePattern](): {"name pattern", text(`^(\*?\.)?[^*/: ]+$`)},
 		reflect.TypeFor[config.URLPattern]():  {"URL pattern", text(`^(https?|wss?|\*)://[^/]+/.*$`)},
 		reflect.TypeFor[config.Method]():      {"method", text(`^[^a-z ]+$`)},

@@ -1,0 +1,55 @@
+package app
+
+import (
+	"net/netip"
+	"os"
+
+	"weir/blocklists/lists"
+	"weir/blocklists/source"
+	"weir/internal/config"
+	"weir/internal/hostname"
+)
+
+// canaries are what no list may block: what is in the config file and on this machine, and the names that everybody needs.
+func canaries(f *config.File) []source.Canary {
+	out := lists.Canaries()
+	addr := func(a netip.Addr, why string) {
+		if a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() { // loopback is private space; what it names is another machine for each
+			a = a.WithZone("")
+			out = append(out, source.Canary{Prefix: netip.PrefixFrom(a, a.BitLen()), Why: why})
+		}
+	}
+	for _, a := range f.Proxy.Listen {
+		addr(a.Addr(), "the proxy's own address")
+	}
+	for _, a := range f.Resolver.Listen {
+		addr(a.Addr(), "the resolver's own address")
+	}
+	addr(f.Admin.Listen.Addr(), "the address of the admin listener")
+	for _, a := range f.Resolver.Upstreams {
+		addr(a.Addr(), "a DNS upstream")
+	}
+	for _, a := range f.Internal.Upstreams {
+		addr(a.Addr(), "an internal DNS upstream")
+	}
+	for _, z := range f.Internal.Zones {
+		out = append(out, source.Canary{Name: z.Name, Within: true, Why: "an internal zone"})
+	}
+	for _, n := range f.Internal.Networks {
+		out = append(out, source.Canary{Prefix: n.Prefix, Within: true, Why: "an internal network"})
+	}
+	return append(out, ownName()...)
+}
+
+// ownName is the name of this machine, where it has one that others could ask for.
+func ownName() []source.Canary {
+	text, err := os.Hostname()
+	if err != nil {
+		return nil
+	}
+	name, err := hostname.Parse(text)
+	if err != nil || name.Labels() < 2 {
+		return nil
+	}
+	return []source.Canary{{Name: name, Why: "the name of this machine"}}
+}
