@@ -21,6 +21,9 @@ import (
 // to (7) and put behind it; what is blocked there is answered as that block speaks. Nothing of it is cached but what upstreams sent.
 func (t *transaction) rewritten(ctx context.Context, ttl time.Duration) []byte {
 	t.r.stats.Rewritten.Add(1)
+	if t.q.Type == dns.TypeANY { // as for any other name
+		return t.send(reply{answer: answer.NoAny(t.q.Key, ttl), ede: t.why(t.x.Verdict())})
+	}
 	for range maxFollowed {
 		v := t.x.Verdict()
 		own, err := answer.Data(t.q.Key, t.x.Records(), ttl)

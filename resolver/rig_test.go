@@ -76,9 +76,10 @@ func (f *fake) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	f.packets = append(f.packets, q)
 	f.froms = append(f.froms, w.RemoteAddr().String())
 	do := f.script[strings.ToLower(q.Question[0].Name)+" "+dns.Type(q.Question[0].Qtype).String()]
+	longest := ""
 	for zone, all := range f.zones {
-		if dns.IsSubDomain(zone, q.Question[0].Name) {
-			do = all
+		if dns.IsSubDomain(zone, q.Question[0].Name) && len(zone) > len(longest) {
+			do, longest = all, zone
 		}
 	}
 	f.mu.Unlock()
@@ -258,17 +259,7 @@ func (r *rig) snapshot(t testing.TB, edit func(*policy.Config)) *policy.Snapshot
 			}
 		}
 	}
-	clients, err := identity.NewTable(
-		[]identity.Group{{Name: "kids", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}},
-		[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/28")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := policy.Config{
-		Version: "test", Clients: clients, Default: verdict.Allow, AnswerTTL: time.Minute, Detectors: r.engine.Infos(),
-		Reputation: map[verdict.Class]verdict.Action{verdict.ClassBad: verdict.Block},
-		Internal:   policy.Internal{Zones: []hostname.Name{hostname.MustParse("corp.test")}},
-	}
+	cfg := r.policy(t)
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -277,6 +268,22 @@ func (r *rig) snapshot(t testing.TB, edit func(*policy.Config)) *policy.Snapshot
 		t.Fatal(err)
 	}
 	return s
+}
+
+// policy is the rig's policy without lists.
+func (r *rig) policy(t testing.TB) policy.Config {
+	t.Helper()
+	clients, err := identity.NewTable(
+		[]identity.Group{{Name: "kids", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}},
+		[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/28")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy.Config{
+		Version: "test", Clients: clients, Default: verdict.Allow, AnswerTTL: time.Minute, Detectors: r.engine.Infos(),
+		Reputation: map[verdict.Class]verdict.Action{verdict.ClassBad: verdict.Block},
+		Internal:   policy.Internal{Zones: []hostname.Name{hostname.MustParse("corp.test")}},
+	}
 }
 
 // msg is a query with EDNS.

@@ -141,7 +141,7 @@ func (t *transaction) blocked(ctx context.Context) []byte {
 	if snap != nil {
 		ttl = snap.AnswerTTL()
 	}
-	if v.Answer.Kind == verdict.AnswerData && t.q.Type != dns.TypeANY {
+	if v.Answer.Kind == verdict.AnswerData {
 		return t.rewritten(ctx, ttl)
 	}
 	return t.speak(v, ttl)

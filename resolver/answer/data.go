@@ -91,5 +91,9 @@ func record(key query.Key, text string, ttl time.Duration) (dns.RR, error) {
 		return nil, fmt.Errorf("%w: %q", ErrRecord, text)
 	}
 	rr.Header().Ttl = seconds(ttl)
+	// The library takes a record without content for one of a dynamic update (RFC 2136 section 2.5), and some that no packet holds.
+	if _, err := dns.PackRR(rr, make([]byte, dns.MaxMsgSize), 0, nil, false); err != nil || rr.Header().Rdlength == 0 {
+		return nil, fmt.Errorf("%w: %q", ErrRecord, text)
+	}
 	return rr, nil
 }
