@@ -103,11 +103,7 @@ func (s store) sweep() {
 
 // isDraft knows the names of drafts of copies, candidates, signatures and metadata: ".NAME.list123".
 func isDraft(name string) bool {
-<<<<<<< HEAD
-	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json") || strings.Contains(name, ".held") || strings.Contains(name, signatureSuffix))
-=======
 	return strings.HasPrefix(name, ".") && (strings.Contains(name, ".list") || strings.Contains(name, ".json") || strings.Contains(name, signatureSuffix))
->>>>>>> 1fdba47 (Lists: canaries, review, expiry and directories in the config)
 }
 
 // draft is a text on its way to become a copy. Exactly one of commit and discard ends it.
