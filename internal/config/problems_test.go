@@ -153,7 +153,7 @@ func TestProblemsOfPolicy(t *testing.T) {
 		{"list without source", list + "format: hosts\n", `2:5: lists[0].url: a list needs a url, a file or a dir`},
 		{"list with two", list + "url: https://a.example/\n    file: x\n", `4:11: lists[0].file: url and file are given: a list has one source`},
 		{"list of three", list + "dir: d\n    file: x\n", `3:10: lists[0].dir: file and dir are given: a list has one source`},
-		{"directory with digest", list + "dir: d\n    sha256: " + strings.Repeat("0", 64) + "\n", `4:13: lists[0].sha256: a directory has no digest: its files change`},
+		{"directory with digest", list + "dir: d\n    sha256: " + strings.Repeat("ab", 32) + "\n", `4:13: lists[0].sha256: a directory has no digest: its files change`},
 		{"expiry", list + "file: d\n    expires: 1h\n", `4:14: lists[0].expires: shorter than refresh (1d): the list would expire between two looks`},
 		{"may block", list + "file: d\n    may_block: [10.0.0.1/8]\n", `4:17: lists[0].may_block[0]: "10.0.0.1/8" has host bits set (did you mean "10.0.0.0/8"?)`},
 		{"list over HTTP", list + "url: http://a.example/\n", `3:10: lists[0].url: not an https:// URL: lists come over HTTPS or from a file`},
