@@ -14,7 +14,7 @@ import (
 type ref struct {
 	hash uint64
 	unit uint32 // of its record, in recordUnit
-	_    uint32
+	size uint32 // of its record, in recordUnit
 }
 
 // Build makes the Set: it removes what was dropped, cancelled or said twice by one list, and lays everything out in the order
@@ -53,7 +53,7 @@ func (b *Builder) sorted(seed *seed) ([]ref, *mapped.Region) {
 	b.each(func(rec record) {
 		h := seed.key(rec.key)
 		i := &at[h>>shift]
-		refs[*i] = ref{hash: h, unit: uint32(rec.off / recordUnit)}
+		refs[*i] = ref{hash: h, unit: uint32(rec.off / recordUnit), size: uint32((rec.next(b.mem[:b.used]) - rec.off) / recordUnit)}
 		*i++
 	})
 	start := uint32(0)
@@ -126,14 +126,9 @@ func (b *Builder) sameKey(x, y ref) bool {
 	return x.hash == y.hash && bytes.Equal(b.record(x).key, b.record(y).key)
 }
 
-// layOut writes index and records.
+// layOut writes index and table.
 func (b *Builder) layOut(s *Set, refs []ref) {
-	keys := 0
-	for i := range refs {
-		if i == 0 || !b.sameKey(refs[i-1], refs[i]) {
-			keys++
-		}
-	}
+	keys, needs, far := b.measure(refs)
 	if keys == 0 {
 		return
 	}
@@ -143,36 +138,83 @@ func (b *Builder) layOut(s *Set, refs []ref) {
 		s.buckets.Huge()
 	}
 	s.index = indexOf(buckets)
-	var body []byte
-	s.body, body = reserve(int(b.used)) // more than enough; only what is written becomes resident
-	end := uint64(0)
+	refused := slices.Clone(s.stats)
+	for rounds := 0; !b.fill(s, refs, tableBlocks(needs, rounds), far); rounds++ {
+		s.body.Free()
+		clear(buckets)
+		copy(s.stats, refused)
+		s.count, s.has = Stats{}, present{}
+	}
+}
+
+// measure counts keys, how many blocks their records need, and how much lies behind the blocks at most. It takes no account of
+// what is cancelled or said twice.
+func (b *Builder) measure(refs []ref) (keys int, needs, far uint64) {
+	for start, stop := 0, 0; start < len(refs); start = stop {
+		size, most := uint64(0), uint64(0)
+		for stop = start; stop < len(refs) && (stop == start || b.sameKey(refs[start], refs[stop])); stop++ {
+			each := uint64(refs[stop].size) * recordUnit
+			most += each
+			if size += each; stop > start { // the key lies there once
+				size -= aligned(uint64(ruleSize+keySize(b.record(refs[stop]).key))) - ruleSize
+			}
+		}
+		keys++
+		needs += need(size)
+		far += farSize(most)
+	}
+	return keys, needs, far
+}
+
+// eachKey calls f with the entries of each key that has rules left, until f says no.
+func (b *Builder) eachKey(refs []ref, f func(group []ref, live []rule) bool) bool {
 	var live []rule
 	for start := 0; start < len(refs); {
 		stop := start + 1
 		for stop < len(refs) && b.sameKey(refs[start], refs[stop]) {
 			stop++
 		}
-		if live = b.live(live[:0], refs[start:stop]); len(live) > 0 {
-			s.index.put(refs[start].hash, uint32(end/recordUnit))
-			end = s.emit(body, end, live, b.record(refs[start]).key)
+		if live = b.live(live[:0], refs[start:stop]); len(live) > 0 && !f(refs[start:stop], live) {
+			return false
 		}
 		start = stop
 	}
-	s.trim(body, end)
+	return true
 }
 
-// trim gives back what the records do not need.
-func (s *Set) trim(body []byte, end uint64) {
-	if end == 0 {
-		s.body.Free()
-		s.body = nil
-		return
+// fill writes index and a table with so many blocks; ok is false when they are too few.
+func (b *Builder) fill(s *Set, refs []ref, blocks, far uint64) (ok bool) {
+	var body []byte
+	s.body, body = reserve(int(blocks*blockSize + far)) // only what is written becomes resident
+	w := writer{table: table{b: body, blocks: blocks}, end: blocks * blockSize}
+	ok = b.eachKey(refs, func(group []ref, live []rule) bool {
+		key := b.record(group[0]).key
+		off, ok := w.place(group[0].hash, sizeOf(live, key))
+		if !ok {
+			return false
+		}
+		emit(body, off, live, key)
+		s.index.put(group[0].hash)
+		for _, r := range live {
+			s.stats[r.list].count(key)
+		}
+		s.count.count(key)
+		s.count.Rules += len(live)
+		s.has.add(key)
+		return true
+	})
+	if ok {
+		s.trim(body, blocks, w.end)
 	}
+	return ok
+}
+
+// trim gives back what the table does not need.
+func (s *Set) trim(body []byte, blocks, end uint64) {
+	s.table = table{b: body[:end], blocks: blocks}
 	if s.body != nil && s.body.Resize(int(end)) == nil {
-		s.records = s.body.Bytes()
-		return
+		s.table.b = s.body.Bytes()
 	}
-	s.records = body[:end]
 }
 
 // live appends the first of each run of equal rules of one key, unless the run starts with a cancellation.
@@ -192,24 +234,19 @@ func (b *Builder) live(dst []rule, group []ref) []rule {
 	return dst
 }
 
-// emit writes the record of a key at off and counts it; it returns where the next one begins.
-func (s *Set) emit(body []byte, off uint64, rules []rule, key []byte) uint64 {
+// emit writes the record of a key at off.
+func emit(body []byte, off uint64, rules []rule, key []byte) {
 	for i, r := range rules {
 		size := 0
 		if i == len(rules)-1 {
 			size = len(key)
 		}
 		off += uint64(r.put(body[off:], size))
-		s.stats[r.list].count(key)
 	}
-	s.count.count(key)
-	s.has.add(key)
-	s.count.Rules += len(rules)
 	off += uint64(copy(body[off:], key))
 	for _, r := range rules {
 		off += uint64(copy(body[off:], r.extra))
 	}
-	return aligned(off)
 }
 
 // count counts a rule of a key.
@@ -236,7 +273,7 @@ func counter(key []byte, names, addresses, urls, fingerprints *int) *int {
 func (s *Set) size() uint64 {
 	n := uint64(unsafe.Sizeof(*s)) + uint64(len(s.index.b)) + uint64(len(s.note))
 	if s.count.Mapped == 0 {
-		n += uint64(len(s.records))
+		n += uint64(len(s.table.b))
 	}
 	return n
 }

@@ -217,7 +217,7 @@ func reseal(text []byte) []byte {
 	if off+len(sums) == len(text) {
 		copy(text[off:], sums)
 	}
-	binary.LittleEndian.PutUint32(text[64+8*35:], crc32.Checksum(sums, table))
+	binary.LittleEndian.PutUint32(text[64+8*36:], crc32.Checksum(sums, table))
 	binary.LittleEndian.PutUint32(text[508:], crc32.Checksum(text[:508], table))
 	return text
 }
@@ -291,6 +291,41 @@ func TestLarge(t *testing.T) {
 		if dst = s.Lookup(n, dst[:0]); len(dst) != 0 {
 			t.Fatalf("%v: %v", n, dst)
 		}
+	}
+}
+
+// TestAwkward: names whose records share blocks badly, in many lists, too long for a block, or of escapes only, are all found.
+func TestAwkward(t *testing.T) {
+	t.Parallel()
+	label := func(n int) string { return strings.Repeat("x", n) }
+	for what, lengths := range map[string][]int{"one a block": {50}, "halves": {30, 60}, "long": {63 + 63 + 63}, "all": {1, 20, 40, 44, 45, 60, 120, 180}} {
+		lists := make([][]set.Entry, 3)
+		var names []hostname.Name
+		for i := range 6000 {
+			text := fmt.Sprintf("%05dz", i)
+			for n := lengths[i%len(lengths)]; n > 0; n -= 60 {
+				text = label(min(n, 60)) + "." + text
+			}
+			names = append(names, hostname.MustParse(text))
+			for l := range i%len(lists) + 1 {
+				lists[l] = append(lists[l], set.Entry{Name: names[i], Line: uint32(i + 1)})
+			}
+		}
+		s := reopened(t, build(t, lists...))
+		for i, n := range names {
+			ms := s.Lookup(n, nil)
+			if len(ms) != i%len(lists)+1 || s.Entry(ms[len(ms)-1]).Line != uint32(i+1) {
+				t.Fatalf("%s: %v: %v", what, n, ms)
+			}
+		}
+	}
+	long, err := hostname.FromDNS(strings.Repeat(strings.Repeat(`\001`, 60)+".", 4) + "example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := reopened(t, build(t, []set.Entry{{Name: long, Line: 1}}))
+	if ms := s.Lookup(long, nil); len(ms) != 1 || s.Entry(ms[0]).Name != long {
+		t.Errorf("long: %v", ms)
 	}
 }
 

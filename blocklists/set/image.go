@@ -13,8 +13,8 @@ import (
 //
 //	header   512 bytes, see below; its own CRC at its end
 //	meta     JSON: lists, what became of their entries, the note
-//	index    see index.go; at a multiple of 64
-//	records  see record.go
+//	index    see index.go; at a multiple of 128
+//	table    see table.go and record.go; at a multiple of 128
 //	sums     CRC-32C of each started MiB of meta, then of index, then of records
 //
 // The CRC of sums stands in the header. So a change of any byte, or a missing one, is found when the file is opened. Nobody is
@@ -36,6 +36,7 @@ var ErrSnapshot = errors.New("not a whole list snapshot")
 type header struct {
 	seed                       seed
 	meta, index, records, sums uint64 // sizes
+	blocks                     uint64 // of the table
 	names, addresses, rules    uint64
 	urls, fingerprints         uint64
 	has                        present
@@ -46,7 +47,7 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // t
 
 func (h *header) words() []*uint64 {
 	return append([]*uint64{
-		&h.meta, &h.index, &h.records, &h.sums, &h.names, &h.addresses, &h.urls, &h.fingerprints, &h.rules,
+		&h.meta, &h.index, &h.records, &h.sums, &h.blocks, &h.names, &h.addresses, &h.urls, &h.fingerprints, &h.rules,
 	}, h.has.words()...)
 }
 
@@ -96,10 +97,12 @@ func (h *header) check(size uint64) error {
 	switch {
 	case rest != 0:
 		return fmt.Errorf("%w: something follows", ErrSnapshot)
-	case h.meta > maxMeta, h.index%bucketSize != 0, h.meta%bucketSize != 0, h.records > maxRecords:
+	case h.meta > maxMeta, h.index%partAlign != 0, h.meta%partAlign != 0, h.records > maxRecords:
 		return fmt.Errorf("%w: sizes", ErrSnapshot)
 	case h.sums != uint64(4*(blocks(h.meta)+blocks(h.index)+blocks(h.records))):
 		return fmt.Errorf("%w: sums", ErrSnapshot)
+	case h.blocks > h.records/blockSize, (h.blocks == 0) != (h.index == 0):
+		return fmt.Errorf("%w: blocks", ErrSnapshot)
 	case h.keys() > h.index/bucketSize*bucketSlots, h.rules > maxRules:
 		return fmt.Errorf("%w: counts", ErrSnapshot)
 	}
@@ -121,13 +124,13 @@ type meta struct {
 	Note  []byte      `json:"note,omitempty"`
 }
 
-// encodeMeta pads with spaces, which JSON ignores, so that the index begins at a multiple of its buckets.
+// encodeMeta pads with spaces, which JSON ignores, so that what follows begins at a multiple of a block.
 func encodeMeta(m meta) ([]byte, error) {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("save snapshot: %w", err)
 	}
-	for len(b)%bucketSize != 0 {
+	for len(b)%partAlign != 0 {
 		b = append(b, ' ')
 	}
 	return b, nil

@@ -5,26 +5,26 @@ import (
 	"math/bits"
 )
 
-// The index is an open-addressed table of buckets, each one cache line, that leads from the hash of a key to its record:
+// The index is a filter that is always in memory: it says of a hash whether a key may have it, and never no when one has. It is
+// an open-addressed table of buckets, two in a cache line:
 //
-//	0..19   10 tags of 16 bits, the low bits of the hash
-//	20      how many slots are taken
-//	22..23  a filter of the keys that belonged here but found the bucket full: look on in the next when its bit is set
-//	24..63  10 references of 32 bits, the offset of the record in units of 4 bytes
+//	0..25   13 tags of 16 bits, the low bits of the hash
+//	26      how many slots are taken
+//	28..31  a filter of the keys that belonged here but found the bucket full: look on in the next when its bit is set
 //
-// A look-up reads one line per parent of a name and goes to the record only when a tag is equal (for a name that is on no list:
-// once in 8000 probes); there the bytes are compared, so that there are no false hits.
+// A look-up reads one bucket per parent of a name and goes to the table of records (table.go) only when a tag is equal: for a
+// name that is on no list once in 5000 probes. Where the table would have the key follows from the hash alone, so that the
+// processor, once it expects a hit, loads from both at the same time.
 const (
-	bucketSize  = 64
-	bucketSlots = 10
-	atTaken     = 20
-	atMore      = 22
-	atRefs      = 24
-	// fillFourths is how many slots are meant to be taken on average, in fourths: 7.5 of 10 are 8.5 bytes a key; one bucket in
-	// six overflows, and the filter keeps all but one look-up in a hundred from going on in vain.
-	fillFourths = 30
-	// recordUnit is the alignment of records: 31 bits of units reach 8 GB.
-	recordUnit = 4
+	bucketSize  = 32
+	bucketSlots = 13
+	atTaken     = 26
+	atMore      = 28
+	// fill is how many slots are meant to be taken on average: 10 of 13 are 3.2 bytes a key; one bucket in seven overflows, and
+	// the filter keeps all but one look-up in a hundred from going on in vain.
+	fill = 10
+	// partAlign is the alignment of what follows: blocks of the table.
+	partAlign = blockSize
 )
 
 // index is a view of the buckets.
@@ -38,7 +38,7 @@ func indexSize(n int) int {
 	if n == 0 {
 		return 0
 	}
-	return (n*4/fillFourths + 1) * bucketSize
+	return (n/fill*bucketSize + 2*bucketSize + partAlign - 1) &^ (partAlign - 1)
 }
 
 func indexOf(b []byte) index { return index{b: b, n: uint64(len(b) / bucketSize)} }
@@ -60,23 +60,21 @@ func (x index) next(at uint64) uint64 {
 	return at
 }
 
-// put stores a reference under h. The index must have room.
-func (x index) put(h uint64, ref uint32) {
+// put notes h. The index must have room.
+func (x index) put(h uint64) {
 	at := x.home(h)
 	for x.bucket(at)[atTaken] == bucketSlots {
 		b := x.bucket(at)
-		binary.LittleEndian.PutUint16(b[atMore:], binary.LittleEndian.Uint16(b[atMore:])|1<<moreBit(h))
+		binary.LittleEndian.PutUint32(b[atMore:], binary.LittleEndian.Uint32(b[atMore:])|1<<moreBit(h))
 		at = x.next(at)
 	}
 	b := x.bucket(at)
-	i := int(b[atTaken])
-	binary.LittleEndian.PutUint16(b[2*i:], uint16(h))
-	binary.LittleEndian.PutUint32(b[atRefs+4*i:], ref)
+	binary.LittleEndian.PutUint16(b[2*int(b[atTaken]):], uint16(h))
 	b[atTaken]++
 }
 
 // moreBit takes bits of the hash that neither tag nor home depend on.
-func moreBit(h uint64) uint { return uint(h>>16) % 16 }
+func moreBit(h uint64) uint { return uint(h>>16) % 32 }
 
 const (
 	lanes = 0x0001_0001_0001_0001
@@ -89,39 +87,29 @@ func equal(w, t uint64) uint64 {
 	return (w - lanes) &^ w & tops
 }
 
-// find returns the record of exactly this key. kind is the first octet of a key that does not stand in front of key, or 0.
-func (s *Set) find(h uint64, kind byte, key []byte) (rec record, ok bool) {
+// holds says whether a key with this hash may be there. A tag of an empty slot is 0, which may lead to the table in vain.
+func (x index) holds(h uint64) bool {
 	t := uint64(uint16(h)) * lanes
-	at := s.index.home(h)
-	for range s.index.n { // ends at the first bucket that held all that belonged there
-		b := s.index.bucket(at)
-		low, high := equal(binary.LittleEndian.Uint64(b[0:]), t), equal(binary.LittleEndian.Uint64(b[8:]), t)
-		last := equal(binary.LittleEndian.Uint64(b[16:]), t) & 0xffff_ffff // two tags, then other things
-		if low|high|last != 0 {
-			if rec, ok = s.verify(b, low>>15|high>>14|last>>13, kind, key); ok {
-				return rec, true
-			}
+	at := x.home(h)
+	for range x.n { // ends at the first bucket that held all that belonged there
+		b := x.bucket(at)
+		last := binary.LittleEndian.Uint64(b[24:]) // a tag, then other things
+		if equal(binary.LittleEndian.Uint64(b[0:]), t)|equal(binary.LittleEndian.Uint64(b[8:]), t)|
+			equal(binary.LittleEndian.Uint64(b[16:]), t)|equal(last, t)&0xffff != 0 {
+			return true
 		}
-		if binary.LittleEndian.Uint16(b[atMore:])>>moreBit(h)&1 == 0 {
-			return record{}, false
+		if uint32(last>>32)>>moreBit(h)&1 == 0 {
+			return false
 		}
-		at = s.index.next(at)
+		at = x.next(at)
 	}
-	return record{}, false
+	return false
 }
 
-// verify compares the bytes behind every candidate: bit 16*i+j stands for slot 4*j+i.
-func (s *Set) verify(b *[bucketSize]byte, marks uint64, kind byte, key []byte) (record, bool) {
-	for ; marks != 0; marks &= marks - 1 {
-		bit := bits.TrailingZeros64(marks)
-		slot := 4*(bit%16) + bit/16
-		if slot >= int(b[atTaken]) {
-			continue // an empty slot has tag 0
-		}
-		rec, ok := recordAt(s.records, uint64(binary.LittleEndian.Uint32(b[(atRefs+4*slot)%bucketSize:]))*recordUnit)
-		if ok && rec.is(kind, key) {
-			return rec, true
-		}
+// find returns the record of exactly this key. kind is the first octet of a key that does not stand in front of key, or 0.
+func (s *Set) find(h uint64, kind byte, key []byte) (rec record, ok bool) {
+	if !s.index.holds(h) {
+		return record{}, false
 	}
-	return record{}, false
+	return s.table.find(h, kind, key)
 }

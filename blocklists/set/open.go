@@ -91,7 +91,7 @@ func (s *Set) fill(f *mapped.File, h *header, sums []byte) error {
 		return err
 	}
 	start := headerSize + h.meta + h.index
-	s.records = s.body.Bytes()[start : start+h.records]
+	s.table = table{b: s.body.Bytes()[start : start+h.records], blocks: h.blocks}
 	return nil
 }
 

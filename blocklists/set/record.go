@@ -12,13 +12,14 @@ import "encoding/binary"
 // Records begin at multiples of recordUnit, so a rule is named by its offset in these units: that is Match.Entry. Every read is
 // checked against the end: a file that lies gives nothing, never a panic.
 const (
-	ruleSize  = 8
-	atList    = 4
-	atFlag    = 6
-	atSize    = 7
-	longKey   = 255 // the size that says that the real one follows
-	longSize  = 2
-	extraSize = 5
+	recordUnit = 4 // alignment of records: 31 bits of units reach 8 GB
+	ruleSize   = 8
+	atList     = 4
+	atFlag     = 6
+	atSize     = 7
+	longKey    = 255 // the size that says that the real one follows
+	longSize   = 2
+	extraSize  = 5
 )
 
 // rule is one entry of one list.
@@ -185,6 +186,7 @@ const (
 	flagImportant flags = 1 << 3
 	flagCancel    flags = 1 << 4
 	flagExtra     flags = 1 << 5
+	flagFar       flags = 1 << 6 // no rule, but a stub: see table.go
 )
 
 func flagsOf(e Entry) flags {

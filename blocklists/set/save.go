@@ -20,18 +20,18 @@ func (s *Set) Save(path string) error {
 		return err
 	}
 	var sums []byte
-	for _, part := range [][]byte{m, s.index.b, s.records} {
+	for _, part := range [][]byte{m, s.index.b, s.table.b} {
 		sums = appendSums(sums, part)
 	}
 	h := header{
-		seed: s.seed, meta: uint64(len(m)), index: uint64(len(s.index.b)), records: uint64(len(s.records)), sums: uint64(len(sums)),
+		seed: s.seed, meta: uint64(len(m)), index: uint64(len(s.index.b)), records: uint64(len(s.table.b)), sums: uint64(len(sums)), blocks: s.table.blocks,
 		names: uint64(s.count.Names), addresses: uint64(s.count.Addresses), rules: uint64(s.count.Rules),
 		urls: uint64(s.count.URLs), fingerprints: uint64(s.count.Fingerprints), has: s.has, sumsCRC: crc32.Checksum(sums, castagnoli()),
 	}
 	if err := h.check(headerSize + h.meta + h.index + h.records + h.sums); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	err = mapped.Replace(path, h.encode(), m, s.index.b, s.records, sums)
+	err = mapped.Replace(path, h.encode(), m, s.index.b, s.table.b, sums)
 	runtime.KeepAlive(s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

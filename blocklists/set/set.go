@@ -16,14 +16,14 @@ import (
 // and the name itself), which a Set from [Open] leaves in the file. The memory is given back when nobody can reach the Set any
 // more, so a transaction may keep an old one; [Set.Close] is for one that nobody else has seen.
 type Set struct {
-	seed    seed
-	index   index
-	records []byte
-	has     present
-	lists   []List
-	stats   []ListStats
-	note    []byte
-	count   Stats
+	seed  seed
+	index index
+	table table
+	has   present
+	lists []List
+	stats []ListStats
+	note  []byte
+	count Stats
 
 	buckets, body *mapped.Region // own what index and records view; nil where that is on the heap
 }
@@ -111,17 +111,11 @@ func (s *Set) Entry(m Match) Entry {
 		return Entry{}
 	}
 	defer runtime.KeepAlive(s)
-	off := uint64(m.Entry&^addrEntry) * recordUnit
-	rest, ok := recordAt(s.records, off)
-	if !ok || isAddrKey(rest.key) != m.IsAddr() {
+	rec, i, ok := s.entryAt(uint64(m.Entry&^addrEntry) * recordUnit)
+	if !ok || isAddrKey(rec.key) != m.IsAddr() {
 		return Entry{}
 	}
-	// Is there a rule at off, or the middle of something? The index knows where records begin.
-	rec, ok := s.find(s.seed.key(rest.key), 0, rest.key)
-	if !ok || off < rec.off || off >= rec.off+uint64(len(rec.rules)) || (off-rec.off)%ruleSize != 0 {
-		return Entry{}
-	}
-	e, ok := rec.entry(s.records, int(off-rec.off))
+	e, ok := rec.entry(s.table.b, i)
 	if !ok {
 		return Entry{}
 	}
