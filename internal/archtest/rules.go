@@ -95,6 +95,8 @@ func peers() []Edge {
 		{"internal/wire/ws", "internal/decode/inflate", "permessage-deflate is DEFLATE cut into messages: one inflater for both"},
 		{"internal/detect", "internal/detect/...", "one function lists all detectors"},
 		{"internal/detect/...", "internal/detect/needle", "one search for many needles serves several detectors"},
+		{"internal/reputation", "internal/reputation/...", "one Book asks for look-alikes and for tenants"},
+		{"internal/reputation", "internal/inspect", "its Observer sees finished transactions"},
 		{"internal/config/...", "internal/config", "the schema is generated from the config types"},
 		{"proxy/...", "proxy/...", "stages of one data path; parents are refused by their own rule"},
 		{"resolver/...", "resolver/...", "stages of one data path; parents are refused by their own rule"},

@@ -19,8 +19,8 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 		return Admission{}
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
+	f := s.facts(q, ofTarget, buf[:0], &h)
 	if r, v := s.walk(s.rules.heads, false, q, &f, &h, tr); r != nil {
 		a := Admission{Verdict: v, InspectOff: r.InspectOff}
 		if r.Action == RuleAllow {
@@ -29,12 +29,12 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 		return a
 	}
 	if q.AllowedBy != 0 {
-		return Admission{Verdict: h.final(s.carried(q, &f)), AllowedBy: q.AllowedBy}
+		return Admission{Verdict: h.final(s.carried(q, &f, &h)), AllowedBy: q.AllowedBy}
 	}
 	if v, ok := s.byStanding(q, &f, &h, tr); ok {
 		return Admission{Verdict: v, Vouched: v.Action == verdict.Allow}
 	}
-	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Answer: s.cfg.Answer}
+	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Grounds: h.grounds, Answer: s.cfg.Answer}
 	if v.Action == verdict.Block && q.Vouched {
 		v.Action = verdict.Allow
 	} else if r := s.spliced(q, &f); v.Action == verdict.Block && r != nil {
@@ -49,8 +49,8 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 		return verdict.Verdict{}, true
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
+	f := s.facts(q, ofTarget, buf[:0], &h)
 	if r, v := s.walk(s.rules.types, false, q, &f, &h, tr); r != nil {
 		return v, true
 	}
@@ -74,20 +74,20 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 	about.Addr = address.Unwrap(q.Addr)
 	about.Name = hostname.Name{}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(&about, ofAddress, buf[:0])
 	var h heard
+	f := s.facts(&about, ofAddress, buf[:0], &h)
 	about.Name = q.Name // rules may name both
 	if r, v := s.walk(s.rules.address, true, &about, &f, &h, tr); r != nil {
 		return v
 	}
 	if q.AllowedBy != 0 {
-		return h.final(s.carried(q, &f))
+		return h.final(s.carried(q, &f, &h))
 	}
 	about.Name = hostname.Name{} // the trace says the address
 	if v, ok := s.byStanding(&about, &f, &h, tr); ok {
 		return v
 	}
-	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class})
+	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class, Grounds: h.grounds})
 }
 
 // AdmitHello judges a connection by the fingerprints of its ClientHello: only lists that hold one of them speak, and rules that ask
@@ -108,11 +108,11 @@ func (s *Snapshot) admitListed(q *Subject, what aspect, tr *verdict.Trace) (verd
 		return verdict.Verdict{}, true
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, what, buf[:0])
+	var h heard
+	f := s.facts(q, what, buf[:0], &h)
 	if len(f.matches) == 0 {
 		return verdict.Verdict{}, false
 	}
-	var h heard
 	if r, v := s.walk(s.rules.listed, true, q, &f, &h, tr); r != nil {
 		return v, true
 	}
@@ -161,7 +161,8 @@ func (s *Snapshot) Interception(q *Subject) Interception {
 		return Intercept
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, ofTarget, buf[:0])
+	var h heard
+	f := s.facts(q, ofTarget, buf[:0], &h)
 	if s.spliced(q, &f) != nil {
 		return Splice
 	}
@@ -189,7 +190,7 @@ func (s *Snapshot) walk(rules []*rule, behind bool, q *Subject, f *facts, h *hea
 			continue
 		}
 		trial := r.onTrial(f)
-		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f), r.Observe || trial, tr)
+		v := s.speak(q, verdict.StageRules, s.ruleVerdict(r, f, h), r.Observe || trial, tr)
 		if r.ends() && !trial {
 			return r, v
 		}
@@ -199,12 +200,12 @@ func (s *Snapshot) walk(rules []*rule, behind bool, q *Subject, f *facts, h *hea
 }
 
 // carried is the permission of the rule that allowed the name which led to the subject.
-func (s *Snapshot) carried(q *Subject, f *facts) verdict.Verdict {
-	return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: q.AllowedBy}}
+func (s *Snapshot) carried(q *Subject, f *facts, h *heard) verdict.Verdict {
+	return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseRule, Class: f.class, Grounds: h.grounds, Ref: verdict.Ref{Rule: q.AllowedBy}}
 }
 
-func (s *Snapshot) ruleVerdict(r *rule, f *facts) verdict.Verdict {
-	v := verdict.Verdict{Cause: verdict.CauseRule, Class: f.class, Ref: verdict.Ref{Rule: r.number}}
+func (s *Snapshot) ruleVerdict(r *rule, f *facts, h *heard) verdict.Verdict {
+	v := verdict.Verdict{Cause: verdict.CauseRule, Class: f.class, Grounds: h.grounds, Ref: verdict.Ref{Rule: r.number}}
 	m, cited := r.cited(f)
 	if cited {
 		s.cite(&v.Ref, m)

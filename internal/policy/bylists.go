@@ -14,7 +14,10 @@ func (s *Snapshot) byStanding(q *Subject, f *facts, h *heard, tr *verdict.Trace)
 			return v, true
 		}
 	}
-	return s.byReputation(q, f, h, tr)
+	if v, ok := s.byReputation(q, f, h, tr); ok {
+		return v, true
+	}
+	return s.byLock(q, f, tr)
 }
 
 // tryOut records what lists that are only tried out would have done.

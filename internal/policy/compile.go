@@ -48,6 +48,7 @@ func Compile(cfg Config, set *blocklists.Set) (*Snapshot, error) {
 		s.rules.add(r)
 		s.expires = s.expires || !r.Until.IsZero()
 	}
+	s.expires = s.expires || s.locks()
 	for name := range cfg.Modes {
 		if s.detector(name) == 0 {
 			problems = append(problems, fmt.Errorf("unknown detector %q", name))

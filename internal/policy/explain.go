@@ -7,7 +7,7 @@ import (
 
 // Explain puts a Verdict of this Snapshot into words. Entries and reasons come from files: escape them before they are shown.
 func (s *Snapshot) Explain(v verdict.Verdict) Reason {
-	r := Reason{Safety: v.Ref.Safety.String(), Answer: v.Answer.Kind.String()}
+	r := Reason{Safety: v.Ref.Safety.String(), Answer: v.Answer.Kind.String(), Why: groundsText(v.Grounds)}
 	if s != nil {
 		s.explainRule(v.Ref, &r)
 		s.explainList(v.Ref, &r)
@@ -70,10 +70,8 @@ func sentence(v verdict.Verdict, r *Reason) string {
 		return "rule " + r.Rule
 	case v.Cause == verdict.CauseList:
 		return "on list " + r.List
-	case v.Cause == verdict.CauseReputation && r.List != "":
-		return "on list " + r.List + " (" + v.Class.String() + ")"
 	case v.Cause == verdict.CauseReputation:
-		return "reputation: " + v.Class.String()
+		return reputationSentence(v, r)
 	case v.Cause == verdict.CauseDetector:
 		return "detector " + r.Detector + " found something"
 	}

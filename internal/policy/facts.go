@@ -11,6 +11,7 @@ type facts struct {
 	class   verdict.Class
 	decided blocklists.Match // the match that gave the class
 	listed  bool             // decided is set
+	fresh   bool             // first seen here a moment ago
 	logs    blocklists.Match // of a list that only logs, beside decided
 	logged  bool             // logs is set
 	trial   blocklists.Match // what lists that are only tried out would have decided
@@ -18,7 +19,14 @@ type facts struct {
 }
 
 // facts looks one aspect of the subject up in the lists and gives it a class.
-func (s *Snapshot) facts(q *Subject, what aspect, buf []blocklists.Match) facts {
+func (s *Snapshot) facts(q *Subject, what aspect, buf []blocklists.Match, h *heard) facts {
+	f := s.heardOf(q, what, buf)
+	s.standing(q, what, &f, h)
+	return f
+}
+
+// heardOf says what the lists say.
+func (s *Snapshot) heardOf(q *Subject, what aspect, buf []blocklists.Match) facts {
 	f := facts{class: verdict.ClassUnknown, matches: s.lookUp(q, what, buf)}
 	if q.Literal {
 		f.class = verdict.ClassUntrusted

@@ -23,15 +23,15 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		return v
 	}
 	var buf [maxMatches]blocklists.Match
-	f := s.facts(q, ofTarget, buf[:0])
 	var h heard
+	f := s.facts(q, ofTarget, buf[:0], &h)
 	about := *q
 	about.Place = m.Phase.Place()
 	for _, r := range s.rules.findings {
 		if !r.matchesFinding(m) || !r.matches(q, &f) {
 			continue
 		}
-		v := s.ruleVerdict(r, &f)
+		v := s.ruleVerdict(r, &f, &h)
 		v.Ref.Detector = m.Detector
 		trial := r.onTrial(&f)
 		v = s.speak(&about, verdict.StageDetectors, v, r.Observe || trial, tr)
@@ -40,7 +40,7 @@ func (s *Snapshot) Finding(q *Subject, m *inspect.Match, tr *verdict.Trace) verd
 		}
 		h.log(v)
 	}
-	v := verdict.Verdict{Action: info.Default, Cause: verdict.CauseDetector, Class: f.class, Ref: verdict.Ref{Detector: m.Detector}, Answer: s.cfg.Answer}
+	v := verdict.Verdict{Action: info.Default, Cause: verdict.CauseDetector, Class: f.class, Grounds: h.grounds, Ref: verdict.Ref{Detector: m.Detector}, Answer: s.cfg.Answer}
 	if mode, ok := s.cfg.Modes[info.Name]; ok {
 		v.Action = mode
 	}

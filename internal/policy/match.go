@@ -74,8 +74,9 @@ const (
 // heard remembers the strictest Log, the first among equals: it ends no step, but a transaction that nothing stops is recorded under it. It is kept apart
 // from facts so that neither escapes to the heap.
 type heard struct {
-	logged verdict.Verdict
-	set    bool
+	logged  verdict.Verdict
+	set     bool
+	grounds verdict.Grounds // why the subject has its class, where no list says it
 }
 
 func (h *heard) log(v verdict.Verdict) {
@@ -112,7 +113,7 @@ func (r *rule) matches(q *Subject, f *facts) bool {
 func (r *rule) matchesTarget(q *Subject, f *facts) bool {
 	return (!r.hasNames || r.matchesName(q.Name)) &&
 		(!r.hasLists || r.matchesLists(f)) &&
-		(r.classes == nil || r.classes[f.class]) &&
+		(r.classes == nil || f.inClass(r.classes)) &&
 		(len(r.Addresses) == 0 || r.matchesAddress(q))
 }
 

@@ -11,6 +11,7 @@ import (
 	"weir/internal/hostname"
 	"weir/internal/identity"
 	"weir/internal/inspect"
+	"weir/internal/reputation"
 	"weir/internal/verdict"
 )
 
@@ -91,6 +92,7 @@ type Config struct {
 	PlainPorts   []uint16 // ports that http and ws may name
 	Rules        []Rule
 	Reputation   map[verdict.Class]verdict.Action // a missing class blocks when bad and allows otherwise
+	Standing     *reputation.Book                 // the class of what no list condemns; nil: unknown
 	Default      verdict.Action
 	Interception Interception // default for TLS
 	Answer       verdict.Answer
@@ -161,4 +163,5 @@ type Reason struct {
 	ListConfidence                                uint8 // percent; 0: not said
 	ListShadow                                    bool  // it is only tried out
 	Detector, Technique, Sentence, Safety, Answer string
+	Why                                           string // the class, where no list gave it: "look-alike of example.com (skeleton)"
 }

@@ -19,13 +19,13 @@ func (s *Snapshot) byReputation(q *Subject, f *facts, h *heard, tr *verdict.Trac
 	if f.listed && s.listing[f.decided.List].action != blocklists.ActionByClass {
 		return verdict.Verdict{}, false // the list spoke for itself
 	}
-	v := verdict.Verdict{Action: s.classAction(f.class), Cause: verdict.CauseReputation, Class: f.class, Answer: s.cfg.Answer}
+	v := verdict.Verdict{Action: s.standingAction(f), Cause: verdict.CauseReputation, Class: f.class, Grounds: h.grounds, Answer: s.cfg.Answer}
 	if f.listed {
 		s.cite(&v.Ref, f.decided)
 		v.Answer = s.answer(f.decided)
 	}
 	if v.Action == verdict.Allow {
-		if f.class != verdict.ClassUnknown {
+		if f.class != verdict.ClassUnknown && f.class != verdict.ClassNone {
 			s.speak(q, verdict.StageReputation, v, false, tr)
 		}
 		return verdict.Verdict{}, false

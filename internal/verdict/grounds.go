@@ -1,5 +1,7 @@
 package verdict
 
+import "time"
+
 // Ground is a kind of reason for a class.
 type Ground uint8
 
@@ -29,4 +31,12 @@ type Grounds struct {
 	Since uint32 // minutes since 1970; 0 when it says nothing
 	Of    string // a name, or that of a lock
 	How   string // what makes a look-alike one
+}
+
+// Day is a time of [Grounds].Since as people read it, in UTC; "" for 0.
+func Day(minute uint32) string {
+	if minute == 0 {
+		return ""
+	}
+	return time.Unix(int64(minute)*60, 0).UTC().Format(time.DateOnly)
 }
