@@ -53,6 +53,7 @@ type Event struct {
 	Would     string // what enforce mode would have done, when it differs
 	Cause     string
 	Class     string
+	Why       string // why it has its class, where no list says so
 	Stage     string // the stage that decided
 	Rule      Rule
 	List      List
@@ -127,7 +128,7 @@ type Outcome struct {
 
 // Step is one entry of the decision trace.
 type Step struct {
-	Stage, Place, Subject, Verdict, Would, Cause, Class, Rule, List, Entry, Detector, Safety string
+	Stage, Place, Subject, Verdict, Would, Cause, Class, Why, Rule, List, Entry, Detector, Safety string
 	// OverList and OverEntry are what the entry beat, where it let something through that another would have stopped.
 	OverList, OverEntry string
 }

@@ -51,9 +51,10 @@ func httpAllowed() *event.Event {
 	e.Intercepted, e.SNI, e.ALPN, e.TLSVersion = "intercept", "www.example.com", "h2", "TLS 1.3"
 	e.JA3, e.JA4 = "e7d705a3286e19ea42f587b344ee6865", "t13d1516h2_8daaf6152771_02713d6af862"
 	e.Verdict, e.Cause, e.Class, e.Stage = "allow", "default", "unknown", "default"
+	e.Why = "first seen here 2026-11-22"
 	e.Inspected = []event.Outcome{{Where: "upload", Outcome: "complete", Bytes: 312}, {Where: "download", Outcome: "limit:size", Bytes: 1 << 20}}
 	e.Trace = []event.Step{
-		{Stage: "reputation", Place: "host", Subject: "www.example.com", Verdict: "allow", Cause: "reputation", Class: "unknown"},
+		{Stage: "reputation", Place: "host", Subject: "www.example.com", Verdict: "allow", Cause: "reputation", Class: "unknown", Why: "first seen here 2026-11-22"},
 		{Stage: "default", Place: "url", Subject: "https://www.example.com/login?user=CANARY", Verdict: "allow", Cause: "default"},
 	}
 	return &e

@@ -103,7 +103,7 @@ func (x *Exchange) fillHTTP(e *event.Event) {
 
 func (x *Exchange) fillVerdict(e *event.Event, v verdict.Verdict) {
 	r := x.snap.Explain(v)
-	e.Verdict, e.Cause, e.Class = v.Action.String(), v.Cause.String(), v.Class.String()
+	e.Verdict, e.Cause, e.Class, e.Why = v.Action.String(), v.Cause.String(), v.Class.String(), r.Why
 	if v.Observed {
 		e.Would = verdict.Block.String()
 	}
@@ -144,7 +144,7 @@ func (x *Exchange) step(s verdict.Step) event.Step {
 	r := x.snap.Explain(s.Verdict)
 	out := event.Step{
 		Stage: s.Stage.String(), Place: s.Place.String(), Subject: s.Subject, Verdict: s.Verdict.Action.String(),
-		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: r.Rule, List: r.List, Entry: r.ListEntry,
+		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Why: r.Why, Rule: r.Rule, List: r.List, Entry: r.ListEntry,
 		Detector: r.Detector, Safety: r.Safety,
 	}
 	if s.Verdict.Observed {
