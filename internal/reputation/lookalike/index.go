@@ -93,7 +93,7 @@ func New(entries []Popular) *Index {
 	kept := x.keep(entries)
 	x.store(kept)
 	var marked, deleted []item
-	for i := range kept {
+	for i := range x.class { // store may have kept fewer
 		entry := uint32(i)
 		label := x.label(entry)
 		if x.class[i] == classProtected {
@@ -115,10 +115,12 @@ func New(entries []Popular) *Index {
 type candidate struct {
 	name  string
 	hash  uint64
+	rank  int
 	class class
 }
 
-// keep reduces entries to one for each registrable name, in the order of skeleton hashes.
+// keep reduces entries to one for each registrable name, in the order of skeleton hashes; of one skeleton the weightiest comes
+// first, so that it is told where several are as like.
 func (x *Index) keep(entries []Popular) []candidate {
 	kept := make([]candidate, 0, len(entries))
 	for _, p := range entries {
@@ -127,13 +129,32 @@ func (x *Index) keep(entries []Popular) []candidate {
 			continue
 		}
 		label, _, _ := strings.Cut(name, ".")
-		r := x.read(label)
-		kept = append(kept, candidate{name, r.hash(), classOf(p)})
+		kept = append(kept, candidate{name, x.read(label).hash(), p.Rank, classOf(p)})
 	}
 	slices.SortFunc(kept, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.name, b.name), cmp.Compare(a.class, b.class))
+		if a.hash != b.hash {
+			return cmp.Compare(a.hash, b.hash)
+		}
+		if n := strings.Compare(a.name, b.name); n != 0 {
+			return n
+		}
+		return a.weigh(b)
 	})
-	return slices.CompactFunc(kept, func(a, b candidate) bool { return a.name == b.name })
+	kept = slices.CompactFunc(kept, func(a, b candidate) bool { return a.name == b.name })
+	for lo := 0; lo < len(kept); {
+		hi := lo + 1
+		for hi < len(kept) && kept[hi].hash == kept[lo].hash {
+			hi++
+		}
+		slices.SortStableFunc(kept[lo:hi], candidate.weigh)
+		lo = hi
+	}
+	return kept
+}
+
+// weigh puts the weightier target first.
+func (c candidate) weigh(other candidate) int {
+	return cmp.Or(cmp.Compare(c.class, other.class), cmp.Compare(c.rank, other.rank))
 }
 
 // store writes the names one behind the other.
@@ -181,7 +202,10 @@ const perBucket = 8
 func newTable(items []item, ids bool) table {
 	if ids {
 		slices.SortFunc(items, func(a, b item) int {
-			return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.entry, b.entry))
+			if a.hash != b.hash {
+				return cmp.Compare(a.hash, b.hash)
+			}
+			return cmp.Compare(a.entry, b.entry)
 		})
 		items = slices.Compact(items)
 	}

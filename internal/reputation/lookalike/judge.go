@@ -16,13 +16,15 @@ const (
 	scoreYoung   = 55
 	scoreMiddle  = 75
 	scoreUnknown = 80 // nothing is known: only what is hard to do by accident
+	scoreSlip    = 83 // of a typing slip: swapped or doubled letters in a name that everybody types (rank 1,000) or that is protected
 	scoreEver    = 90 // characters of other scripts chosen one by one do not age
 )
 
 // Judge says whether the suspicion makes the name a look-alike. Likeness alone never does: popular says that the suspect itself
 // is in a popularity list, known that it was first seen here long enough ago or was approved; both acquit. age is the time since
 // its registration, 0 or less when it is not known; an old name is acquitted unless it is built of characters that imitate, and
-// the less is known, the more alike it must be. A typing slip alone needs a young registration, or a protected target.
+// the less is known, the more alike it must be: without an age, a typing slip counts only when it is of the likeliest kind and of a
+// protected or one of the most popular names.
 func Judge(s Suspicion, popular bool, age time.Duration, known bool) bool {
 	if s.Kind == None || popular || known {
 		return false
@@ -38,7 +40,7 @@ func Judge(s Suspicion, popular bool, age time.Duration, known bool) bool {
 	case age > 0:
 		return score >= scoreYoung
 	case s.Kind == Edit:
-		return s.Protected && score >= scoreUnknown
+		return score >= scoreSlip
 	default:
 		return score >= scoreUnknown
 	}

@@ -82,19 +82,25 @@ func expand(c byte) (first, second byte) {
 
 // hash is that of the skeleton.
 func (r reading) hash() uint64 {
-	h, n := uint64(0), 0
-	if !r.foreign {
-		for i := range len(r.text) {
-			first, second := expand(r.text[i])
-			if first != 0 {
-				h, n = h*base+uint64(first), n+1
-			}
-			if second != 0 {
-				h, n = h*base+uint64(second), n+1
-			}
-		}
-		return mix(h, n)
+	if r.foreign {
+		return r.foreignHash()
 	}
+	h, n := uint64(0), 0
+	for i := range len(r.text) {
+		first, second := expand(r.text[i])
+		if first != 0 {
+			h, n = h*base+uint64(first), n+1
+		}
+		if second != 0 {
+			h, n = h*base+uint64(second), n+1
+		}
+	}
+	return mix(h, n)
+}
+
+// foreignHash is the same of a label that is not ASCII.
+func (r reading) foreignHash() uint64 {
+	h, n := uint64(0), 0
 	var buffer [maxUnits]unit
 	for _, u := range r.units(&buffer) {
 		h, n = h*base+uint64(u.proto), n+1
@@ -175,6 +181,8 @@ const (
 
 // What ASCII differences cost.
 const (
+	offDigits = 10 // up to here only digits and letter pairs stand in for letters, which no word has
+	offWord   = 10 // i for l in 5 letters makes words of words: stihi, stihl
 	offHyphen = 25 // a hyphen more or less: rarely drawn wrong, often the owner's own second name
 	offOther  = 40
 )
@@ -210,6 +218,9 @@ func (x *Index) likeness(suspect reading, target string, protected bool) int {
 		}
 		lastUs, lastThem = u.source, v.source
 		shape -= unlike(u.letter, v.letter)
+	}
+	if !suspect.foreign && shape < 100-offDigits && len(target) < minEdit {
+		shape -= offWord
 	}
 	return max(shape, 0)
 }
@@ -250,7 +261,7 @@ func unlike(a, b byte) int {
 	case [2]byte{'1', 'i'}:
 		return 6
 	case [2]byte{'5', 's'}:
-		return 8
+		return 14 // numbers at the end of names are often no letters: peer5
 	case [2]byte{'i', 'l'}:
 		return 12
 	case [2]byte{'m', 'n'}, [2]byte{'m', 'r'}, [2]byte{'v', 'w'}:
