@@ -22,14 +22,15 @@ type Key struct {
 	Name string
 	// Algorithm is hmac-sha256, hmac-sha384 or hmac-sha512; older ones are refused.
 	Algorithm string
-	// Secret is shared with the server: at least 16 octets (128 bits, RFC 8945 section 8 asks for no less than the strength
-	// of the session).
+	// Secret is shared with the server: [MinSecret] octets or more.
 	Secret []byte `json:"-"`
 }
 
+// MinSecret is the least octets of a secret: 128 bits, below which keys can be guessed.
+const MinSecret = 16
+
 // Limits of TSIG.
 const (
-	minSecret   = 16  // octets
 	maxUnsigned = 99  // messages between two signed ones (RFC 8945 section 5.3.1)
 	tsigFudge   = 300 // seconds, as section 10 recommends
 )
@@ -61,8 +62,8 @@ func (k Key) check() error {
 		return fmt.Errorf("%q is not the name of a TSIG key", k.Name)
 	case k.hash() == nil:
 		return fmt.Errorf("TSIG algorithm %q: want hmac-sha256, hmac-sha384 or hmac-sha512", k.Algorithm)
-	case len(k.Secret) < minSecret:
-		return fmt.Errorf("the TSIG secret has %d octets: want %d or more", len(k.Secret), minSecret)
+	case len(k.Secret) < MinSecret:
+		return fmt.Errorf("the TSIG secret has %d octets: want %d or more", len(k.Secret), MinSecret)
 	}
 	return nil
 }

@@ -32,6 +32,11 @@ func canaries(f *config.File) []source.Canary {
 	for _, a := range f.Internal.Upstreams {
 		addr(a.Addr(), "an internal DNS upstream")
 	}
+	for _, l := range f.Lists {
+		for _, a := range l.Transfer.Servers {
+			addr(a.Addr(), "a name server of the list "+l.Name)
+		}
+	}
 	for _, z := range f.Internal.Zones {
 		out = append(out, source.Canary{Name: z.Name, Within: true, Why: "an internal zone"})
 	}

@@ -20,6 +20,15 @@ func sources(f *config.File) ([]source.Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: list %q: %w", f.Name(), f.Lists[i].Line, f.Lists[i].Name, err)
 		}
+		if l := &f.Lists[i]; l.Transfer.Given() {
+			at := fmt.Sprintf("lists[%d]", i)
+			if s.Transfer, err = transfer(f, at+".transfer", l.Transfer); err != nil {
+				return nil, err
+			}
+			if !f.Given(at+".refresh") && l.Refresh == config.NewList("").Refresh {
+				s.Interval = 0 // the zone says it
+			}
+		}
 		out = append(out, s)
 	}
 	if f.BuiltinLists {
@@ -48,7 +57,7 @@ func listSource(l *config.List) (source.Source, error) {
 	s := source.Source{
 		List: blocklists.List{Name: l.Name, Class: class, Category: l.Category, Action: act, Groups: l.Groups, Priority: l.Priority, Confidence: uint8(l.Confidence), Shadow: l.Shadow},
 		Path: l.File, URL: l.URL, Format: kind, Column: l.Column, MaxBytes: int64(l.MaxBytes), SHA256: l.SHA256,
-		Interval: l.Refresh.Std(), Dir: l.Dir, MaxChange: changeFactor(l.MaxChange), Expires: l.Expires.Std(), MayBlock: allowance(l.MayBlock),
+		Minisign: l.Minisign, SignatureURL: l.SignatureURL, Interval: l.Refresh.Std(), Dir: l.Dir, MaxChange: changeFactor(l.MaxChange), Expires: l.Expires.Std(), MayBlock: allowance(l.MayBlock),
 	}
 	for _, g := range l.Grants {
 		s.List.GrantAllow = s.List.GrantAllow || g == config.GrantAllow

@@ -17,14 +17,16 @@ func (g *Group) begin(line int) { *g = Group{Line: line} }
 type List struct {
 	// Name by which rules, events and pages refer to the list: letters, digits, '.', '_' and '-'. Required.
 	Name string `yaml:"name" jsonschema:"required"`
-	// HTTPS address of the list. Exactly one of url, file and dir is given. Default: none.
+	// HTTPS address of the list. Exactly one of url, file, dir and transfer is given. Default: none.
 	URL string `yaml:"url"`
-	// Path of the list. Exactly one of url, file and dir is given. Default: none.
+	// Path of the list. Exactly one of url, file, dir and transfer is given. Default: none.
 	File string `yaml:"file"`
 	// Directory whose files, but for hidden ones, are lists of their own, NAME/FILE, each with all that is said here. Rules that
-	// name the list mean all of them. Files that come and go are seen at each refresh and reload. Exactly one of url, file and
-	// dir is given. Default: none.
+	// name the list mean all of them. Files that come and go are seen at each refresh and reload. Exactly one of url, file,
+	// dir and transfer is given. Default: none.
 	Dir string `yaml:"dir"`
+	// Name servers that give the list as a zone, by AXFR and IXFR. Exactly one of url, file, dir and transfer is given.
+	Transfer Transfer `yaml:"transfer"`
 	// Form of the list: auto (told from its beginning), hosts, domains, wildcard, adblock, addresses, dnsmasq, unbound, bind
 	// (named.conf), rpz (a zone file), dnscrypt-names, dnscrypt-addresses, tpl, csv, json, urls or fingerprints (counted, not
 	// applied yet), each plain or compressed by gzip or zstd. A name in hosts and rpz is this name alone, one in the others
@@ -41,10 +43,16 @@ type List struct {
 	// Action for the entries: allow, log or block; allow needs grants: [allow] as well. Not given: that of the class, see
 	// reputation. Default: none.
 	Action Action `yaml:"action"`
-	// Time between looks for a new version, of a file too. SIGHUP looks at once. Default: 1d.
+	// Time between looks for a new version, of a file too. SIGHUP looks at once. A zone that is transferred, without this:
+	// what its SOA record says, from 1m to 7d. Default: 1d.
 	Refresh Duration `yaml:"refresh" bounds:"1m..30d"`
 	// Octets read at most; a longer list is refused and the last good copy stays. Default: 64MiB.
 	MaxBytes Size `yaml:"max_bytes" bounds:"1B..4GiB"`
+	// Public key of minisign that must have signed what comes from url: the line that begins with RW. A text without its signature
+	// does not come in force, nor does a copy on disk. Empty: nothing is signed. Default: none.
+	Minisign string `yaml:"minisign"`
+	// HTTPS address of the signature. Empty: url with ".minisig" behind its path. Default: none.
+	SignatureURL string `yaml:"signature_url"`
 	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
 	SHA256 string `yaml:"sha256"`
 	// How much a new text from the network may differ from the one in force, in percent of its entries: 100 lets it double or
@@ -79,7 +87,7 @@ type List struct {
 
 // NewList returns a list with the defaults of an entry.
 func NewList(name string) List {
-	return List{Name: name, Format: ListAuto, Class: ListBad, Refresh: Duration(day), MaxBytes: 64 << 20, MaxChange: 100}
+	return List{Name: name, Format: ListAuto, Class: ListBad, Refresh: Duration(day), MaxBytes: 64 << 20, MaxChange: 100, Transfer: Transfer{TSIG: TSIG{Algorithm: HMACSHA256}}}
 }
 
 func (l *List) begin(line int) {

@@ -228,7 +228,10 @@ func (f *File) checkLists(known Known, groups []string) (names, categories []str
 }
 
 func (f *File) checkListSource(path string, l List) {
-	given, bad := []string{}, false
+	given, bad := []string{}, f.src.isBad(path+".transfer")
+	if l.Transfer.Given() || f.src.given(path+".transfer") {
+		given = append(given, "transfer")
+	}
 	for _, source := range [...]struct{ key, text string }{{"url", l.URL}, {"file", l.File}, {"dir", l.Dir}} {
 		bad = bad || f.src.isBad(path+"."+source.key)
 		if source.text != "" {
@@ -239,10 +242,12 @@ func (f *File) checkListSource(path string, l List) {
 	case len(given) > 1:
 		f.src.report(path+"."+given[len(given)-1], "%s are given: a list has one source", strings.Join(given, " and "))
 	case len(given) == 0 && !bad:
-		f.src.report(path+".url", "a list needs a url, a file or a dir")
+		f.src.report(path+".url", "a list needs a url, a file, a dir or a transfer")
 	case l.URL != "":
 		f.checkListURL(path+".url", l.URL)
 	}
+	f.checkListTransfer(path, l)
+	f.checkListSignature(path, l)
 	f.checkListContent(path, l)
 }
 
@@ -254,7 +259,7 @@ func (f *File) checkListContent(path string, l List) {
 	if l.Dir != "" && l.SHA256 != "" {
 		f.src.report(path+".sha256", "a directory has no digest: its files change")
 	}
-	if e := l.Expires.Std(); e > 0 && e < l.Refresh.Std() {
+	if e := l.Expires.Std(); e > 0 && e < l.Refresh.Std() && (!l.Transfer.Given() || f.src.given(path+".refresh")) {
 		f.src.report(path+".expires", "shorter than refresh (%s): the list would expire between two looks", l.Refresh)
 	}
 	f.checkNotEmpty(path, "may_block", len(l.MayBlock))
