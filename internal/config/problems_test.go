@@ -150,7 +150,7 @@ func TestProblemsOfPolicy(t *testing.T) {
 		{"group without networks", "groups:\n  - {name: a, networks: []}\n", `2:25: groups[0].networks: a group needs at least one network`},
 		{"group name taken", "groups:\n  - {name: a, networks: [10.0.0.0/8]}\n  - {name: a, networks: [10.0.0.0/8]}\n", `3:12: groups[1].name: "a" is taken already`},
 		{"too many groups", "groups:\n" + numbered(65, "  - {name: g%, networks: [10.0.0.0/8]}\n"), `66:5: groups[64]: more than 64 groups`},
-		{"list without source", list + "format: hosts\n", `2:5: lists[0].url: a list needs a url, a file or a dir`},
+		{"list without source", list + "format: hosts\n", `2:5: lists[0].url: a list needs a url, a file, a dir or a transfer`},
 		{"list with two", list + "url: https://a.example/\n    file: x\n", `4:11: lists[0].file: url and file are given: a list has one source`},
 		{"list of three", list + "dir: d\n    file: x\n", `3:10: lists[0].dir: file and dir are given: a list has one source`},
 		{"directory with digest", list + "dir: d\n    sha256: " + strings.Repeat("ab", 32) + "\n", `4:13: lists[0].sha256: a directory has no digest: its files change`},
