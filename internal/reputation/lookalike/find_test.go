@@ -13,7 +13,7 @@ func listed() []lookalike.Popular {
 	for i, name := range []string{
 		"google.com", "microsoft.com", "apple.com", "paypal.com", "amazon.com", "facebook.com", "usa.gov", "ebay.com", "uber.com",
 		"nbc.com", "cnn.com", "wikipedia.org", "cloudflare.com", "instagram.com", "twitter.com", "netflix.com", "yahoo.com", "github.com",
-		"muller.com", "bbc.co.uk", "booking.com", "adobe.com", "space.com", "walmart.com", "binance.com", "bumble.com",
+		"muller.com", "bbc.co.uk", "booking.com", "adobe.com", "space.com", "walmart.com", "binance.com", "bumble.com", "azurefd.net",
 	} {
 		out = append(out, lookalike.Popular{Name: hostname.MustParse(name), Rank: i + 1})
 	}
@@ -59,6 +59,8 @@ func TestFind(t *testing.T) {
 		{"fabríkam.login.evil.example", "fabrikam.com", lookalike.Embedded, 60},
 		{"paypal-login.com", "paypal.com", lookalike.Combo, 75},
 		{"secure-paypa1-account.com", "paypal.com", lookalike.Combo, 75},
+		{"раураӏ-login.com", "paypal.com", lookalike.Combo, 75},
+		{"azurefcl.net", "azurefd.net", lookalike.Skeleton, 60},
 		{"micorsoft.com", "microsoft.com", lookalike.Edit, 85},
 		{"gooogle.com", "google.com", lookalike.Edit, 70},
 		{"googel.com", "google.com", lookalike.Edit, 70},
@@ -79,7 +81,7 @@ func TestFindNothing(t *testing.T) {
 	t.Parallel()
 	index := lookalike.New(listed())
 	for _, name := range []string{
-		"tsa.gov", "abc.com", "cbc.ca", "ebey.com", "huber.com", "appl.com", "hp.com", "cnm.com", "www.google.com", "google.de", "amazon.it",
+		"tsa.gov", "abc.com", "cbc.ca", "ebey.com", "huber.com", "appl.com", "hp.com", "cnm.com", "www.google.com", "google.de", "amazon.it", "azurefd.net", "x.azurefd.net",
 		"space.net", "spade.com", "paypal.okta.com", "paypal.mirror.example", "москва.рф", "münchen.de", "bücher.de", "日本語.jp", "ελλάδα.gr",
 		"com", "co.uk", "localhost", "github.io", "paypal.github.io", "paypal-fans.com", "cloudfront.net", "оса.рф", "a.b.c.d.example",
 		"my-secure-login.com", "xn--a.com", "xn--99999999.com", "1.com", "-.com",

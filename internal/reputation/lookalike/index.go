@@ -124,8 +124,8 @@ type candidate struct {
 func (x *Index) keep(entries []Popular) []candidate {
 	kept := make([]candidate, 0, len(entries))
 	for _, p := range entries {
-		name, err := publicsuffix.EffectiveTLDPlusOne(p.Name.String())
-		if err != nil {
+		name := registrable(p.Name.String())
+		if name == "" {
 			continue
 		}
 		label, _, _ := strings.Cut(name, ".")
@@ -150,6 +150,18 @@ func (x *Index) keep(entries []Popular) []candidate {
 		lo = hi
 	}
 	return kept
+}
+
+// registrable returns the registrable name of a target; "" when it has none. A suffix of the private section was registered by
+// somebody too, and is imitated like others (azurefd.net).
+func registrable(name string) string {
+	if r, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return r
+	}
+	if suffix, icann := publicsuffix.PublicSuffix(name); !icann && suffix == name && strings.Count(name, ".") == 1 {
+		return name
+	}
+	return ""
 }
 
 // weigh puts the weightier target first.

@@ -10,6 +10,7 @@ package lookalike
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -193,12 +194,12 @@ func hasLabels(text, name string) bool {
 
 // byCombo looks for a protected name that is joined by hyphens with words of log-in pages and with nothing else.
 func (q *query) byCombo() {
-	if !strings.Contains(q.label, "-") || strings.HasPrefix(q.label, "xn--") {
+	if q.sameLabel || !strings.Contains(q.label, "-") {
 		return
 	}
 	var brand uint32
 	shape, words := 0, 0
-	for rest, more := q.label, true; more; {
+	for rest, more := q.index.read(q.label).text, true; more; {
 		var token string
 		token, rest, more = strings.Cut(rest, "-")
 		if bait(token) {
@@ -216,12 +217,12 @@ func (q *query) byCombo() {
 	}
 }
 
-// brand finds the protected label that token is, or looks like.
+// brand finds the protected label that token, as it is shown, is or looks like.
 func (x *Index) brand(token string) (entry uint32, shape int) {
 	if len(token) < minEmbedded {
 		return 0, 0
 	}
-	suspect := x.read(token)
+	suspect := reading{index: x, text: token, foreign: !ascii(token)}
 	lo, hi := x.protected.find(suspect.hash())
 	for i := lo; i < hi; i++ {
 		id := x.protected.ids[i]
@@ -234,6 +235,15 @@ func (x *Index) brand(token string) (entry uint32, shape int) {
 		}
 	}
 	return entry, shape
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Weights of what is found beside the registered label.

@@ -57,7 +57,7 @@ func naive(x *Index, popular []Popular, name hostname.Name) (best int) {
 	suspect := x.read(label)
 	same := false
 	for _, p := range popular {
-		if target, err := publicsuffix.EffectiveTLDPlusOne(p.Name.String()); err == nil {
+		if target := registrable(p.Name.String()); target != "" {
 			same = same || strings.HasPrefix(target, label+".")
 			if target == reg && !suspect.hopeless(suffix) {
 				return 0
@@ -65,8 +65,8 @@ func naive(x *Index, popular []Popular, name hostname.Name) (best int) {
 		}
 	}
 	for _, p := range popular {
-		target, err := publicsuffix.EffectiveTLDPlusOne(p.Name.String())
-		if err != nil {
+		target := registrable(p.Name.String())
+		if target == "" {
 			continue
 		}
 		wanted, _, _ := strings.Cut(target, ".")
