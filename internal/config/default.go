@@ -29,7 +29,7 @@ func Default() *File {
 		Admin:        Admin{Listen: mustAddrPort("127.0.0.1:8090")},
 		Clients:      Clients{Serve: []ClientNet{{Word: ServePrivate}}},
 		BuiltinLists: true,
-		Reputation:   Reputation{Bad: Block, Untrusted: LogOnly, Unknown: Allow, Shared: Allow, Known: Allow},
+		Reputation:   defaultReputation(),
 		Default:      Allow,
 		Interception: Interception{Default: InterceptTLS},
 		Inspection: Inspection{

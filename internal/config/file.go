@@ -160,21 +160,6 @@ type Internal struct {
 	Upstreams []ServerAddr `yaml:"upstreams"`
 }
 
-// Reputation gives each class its action. A class is that of the worst list that holds the name or the address.
-type Reputation struct {
-	// Known to be malicious. Default: block.
-	Bad Action `yaml:"bad"`
-	// Often misused: dynamic DNS, look-up of the own public address, DoH providers, an address where a name should be.
-	// Default: log.
-	Untrusted Action `yaml:"untrusted"`
-	// On no list and not seen before. Default: allow.
-	Unknown Action `yaml:"unknown"`
-	// Services where any customer can publish. Default: allow.
-	Shared Action `yaml:"shared"`
-	// Well known. Default: allow.
-	Known Action `yaml:"known"`
-}
-
 // Interception says which TLS connections are decrypted.
 type Interception struct {
 	// What happens to a TLS connection for which no rule says splice: intercept, or splice, which relays without looking

@@ -27,6 +27,7 @@ func (f *File) check(known Known) {
 	f.checkResolver()
 	f.checkListeners()
 	groups := f.checkGroups()
+	f.checkReputation(groups)
 	lists, categories := f.checkLists(known, groups)
 	f.checkRules(known, groups, lists, categories)
 	for _, name := range slices.Sorted(maps.Keys(f.Detectors)) {

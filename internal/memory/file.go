@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"unsafe"
 )
 
@@ -160,15 +161,16 @@ func adopt(f *os.File, c Config) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, release, err := mapFile(f, int(info.Size()), !c.ReadOnly)
+	b, flush, err := mapFile(f, int(info.Size()), !c.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
 	buckets := b[headerSize:]
 	m := &Memory{
 		words: unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(buckets))), len(buckets)/8), mask: h.slots/bucketSlots - 1,
-		seed: h.seed, made: h.made, frozen: c.ReadOnly, release: release,
+		seed: h.seed, made: h.made, frozen: c.ReadOnly, release: func() error { return errors.Join(flush(), unlock(f), f.Close()) },
 	}
+	runtime.AddCleanup(m, unmap, b)
 	if !c.ReadOnly {
 		m.sweep(c)
 	}
@@ -223,6 +225,7 @@ func create(c Config) (*Memory, error) {
 
 // resize copies a Memory into a file of another size. Where that is smaller, the names that matter least go.
 func resize(c Config, old *Memory) (*Memory, error) {
+	defer runtime.KeepAlive(old)
 	next := New(c.Names, old.seed)
 	next.made = old.made
 	for i := 0; i < len(old.words); i += slotWords {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// lock keeps a second process from writing the same file; it ends with the file's last descriptor.
+// lock keeps a second process from writing the same file.
 func lock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -16,8 +16,11 @@ func lock(f *os.File) error {
 	return err
 }
 
-// mapFile maps a whole file, shared with it, and owns f from then on.
-func mapFile(f *os.File, size int, write bool) (b []byte, release func() error, err error) {
+// unlock ends a lock; the mapping alone would hold it.
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
+// mapFile maps a whole file, shared with it.
+func mapFile(f *os.File, size int, write bool) (b []byte, flush func() error, err error) {
 	protect := syscall.PROT_READ
 	if write {
 		protect |= syscall.PROT_WRITE
@@ -25,5 +28,8 @@ func mapFile(f *os.File, size int, write bool) (b []byte, release func() error, 
 	if b, err = syscall.Mmap(int(f.Fd()), 0, size, protect, syscall.MAP_SHARED); err != nil {
 		return nil, nil, fmt.Errorf("map: %w", err)
 	}
-	return b, func() error { return errors.Join(syscall.Munmap(b), f.Close()) }, nil
+	return b, func() error { return nil }, nil
 }
+
+// unmap gives the memory back once nobody can reach its owner: a transaction that outlives the end must not meet a hole.
+func unmap(b []byte) { _ = syscall.Munmap(b) } // fails only for what is no mapping

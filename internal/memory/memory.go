@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -99,6 +100,7 @@ func (m *Memory) Seen(key string) (first, last time.Time, ok bool) {
 	if m == nil {
 		return first, last, false
 	}
+	defer runtime.KeepAlive(m) // the mapping goes when m is unreachable
 	h := m.hash(key)
 	for _, b := range m.buckets(h) {
 		for i := b; i < b+bucketWords; i += slotWords {
@@ -136,6 +138,7 @@ func (m *Memory) Note(key string, now time.Time) {
 		m.stats.Refused.Add(1)
 		return
 	}
+	defer runtime.KeepAlive(m) // the mapping goes when m is unreachable
 	h := m.hash(key)
 	for range 8 { // two that write one slot: one of them looks again
 		held, done := m.touch(h, minute)
@@ -225,13 +228,14 @@ func (m *Memory) hash(key string) uint64 {
 	return max(sip(m.seed, key), 1)
 }
 
-// Close gives the file back. Nothing may use m afterwards.
+// Close gives the file back, so that another process may open it. Whoever still uses m does no harm: the memory itself goes when nobody
+// can reach m. It must not be called twice at once.
 func (m *Memory) Close() error {
 	if m == nil || m.release == nil {
 		return nil
 	}
 	release := m.release
-	m.release, m.words = nil, nil
+	m.release = nil
 	if err := release(); err != nil {
 		return fmt.Errorf("close memory of names: %w", err)
 	}

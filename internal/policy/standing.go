@@ -10,6 +10,14 @@ import (
 	"weir/internal/verdict"
 )
 
+// Standing is what gives classes under this policy; nil when nothing does.
+func (s *Snapshot) Standing() *reputation.Book {
+	if s == nil {
+		return nil
+	}
+	return s.cfg.Standing
+}
+
 // standing gives the subject its class where no list condemns it or speaks for itself, and says why. An address behind a name, a
 // name server and a fingerprint have none of their own: only lists give them one.
 func (s *Snapshot) standing(q *Subject, what aspect, f *facts, h *heard) {
