@@ -15,7 +15,7 @@ func (p *parser) fingerprintLine(line string) {
 	}
 }
 
-// fingerprint reads the MD5 of JA3 or a JA4 (t13d1516h2_8daaf6152771_b186095e22b6) at the beginning of a line, in lower case.
+// fingerprint reads a fingerprint at the beginning of a line, in lower case.
 func fingerprint(line string) (string, bool) {
 	word := line
 	if end := strings.IndexAny(line, ",;\t |"); end >= 0 {
@@ -24,12 +24,18 @@ func fingerprint(line string) (string, bool) {
 	if len(word) > 1 && word[0] == '"' && word[len(word)-1] == '"' {
 		word = word[1 : len(word)-1]
 	}
+	return ParseFingerprint(word)
+}
+
+// ParseFingerprint reads the MD5 of JA3 or a JA4 (t13d1516h2_8daaf6152771_b186095e22b6) and gives it in lower case, as lists are
+// keyed on it; ok is false for anything else.
+func ParseFingerprint(word string) (fp string, ok bool) {
 	word = strings.ToLower(word)
 	if len(word) == 32 {
 		return word, isHex(word)
 	}
 	parts := strings.Split(word, "_")
-	ok := len(parts) == 3 && isJA4Head(parts[0]) && len(parts[1]) == 12 && isHex(parts[1]) && len(parts[2]) == 12 && isHex(parts[2])
+	ok = len(parts) == 3 && isJA4Head(parts[0]) && len(parts[1]) == 12 && isHex(parts[1]) && len(parts[2]) == 12 && isHex(parts[2])
 	return word, ok
 }
 

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -67,7 +64,10 @@ func check(cmd *cobra.Command, args []string, o checkOptions) error {
 	c := checker{cmd: cmd, judge: judge, o: o}
 	for _, target := range args {
 		if target == "-" {
-			err = c.lines(cmd.InOrStdin())
+			err = eachLine(cmd.InOrStdin(), "standard input", c.one, func(where, start string) error {
+				c.bad = true
+				return c.report(where, start, errLongLine)
+			})
 		} else {
 			err = c.one("", target)
 		}
@@ -122,53 +122,11 @@ func (c *checker) report(where, target string, err error) error {
 		complain(c.cmd.ErrOrStderr(), fmt.Errorf("%s%w", where, err))
 		return nil
 	}
-	line, err := json.Marshal(struct {
+	return printLine(c.cmd.OutOrStdout(), struct {
 		Target string `json:"target"`
 		Error  string `json:"error"`
 	}{redact.Text(target), redact.Error(fmt.Errorf("%s%w", where, err))})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.cmd.OutOrStdout(), string(line))
-	return err
 }
-
-// maxLine bounds a line of standard input, in octets: a URL of 64 KiB is none that anybody sends.
-const maxLine = 64 << 10
-
-// lines judges each line that is neither empty nor a comment.
-func (c *checker) lines(r io.Reader) error {
-	in := bufio.NewReaderSize(r, maxLine)
-	for n := 1; ; n++ {
-		text, long, err := in.ReadLine()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read standard input: %w", err)
-		}
-		target, where := strings.TrimSpace(string(text)), fmt.Sprintf("standard input line %d: ", n)
-		for more := long; more; { // the rest of a line that is none of ours
-			if _, more, err = in.ReadLine(); err != nil {
-				more = false
-			}
-		}
-		switch {
-		case long:
-			c.bad = true
-			err = c.report(where, target[:min(len(target), 64)], errLongLine)
-		case target == "" || target[0] == '#':
-			continue
-		default:
-			err = c.one(where, target)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-var errLongLine = errors.New("longer than 64 KiB")
 
 func newJudge(cmd *cobra.Command, o checkOptions) (*app.Judge, error) {
 	f, err := load(cmd)
@@ -186,12 +144,7 @@ func newJudge(cmd *cobra.Command, o checkOptions) (*app.Judge, error) {
 
 func write(w io.Writer, a app.Answer, asJSON bool) error {
 	if asJSON {
-		line, err := json.Marshal(a)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(w, string(line))
-		return err
+		return printLine(w, a)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", a.Target, a.Verdict)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,17 +29,19 @@ func listsTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "test FILE...", Short: "Read lists from files and say what is in them, without a config",
 		Long: "Read lists from files, plain or compressed by gzip or zstd, build their snapshot, and say what is in them and what was\n" +
-			"skipped, for each file and in all. No config is needed. With --check: whether they list each line of a file of names and\n" +
-			"addresses (- is standard input), and which entry says so. Exit code 1: a file is no list.",
+			"skipped, for each file and in all. No config is needed. With --check: whether they block each line of a file (- is standard\n" +
+			"input) of names, addresses, URLs and fingerprints (JA3, JA4), and which entry says so. A name is judged as a DNS question\n" +
+			"of type A, or of the type behind it (\"x.example AAAA\"). Exit code 1: a file is no list.",
 		Example: "  weir lists test hosts.txt rpz.zone.gz\n  weir lists test --format csv --column url --json feed.csv\n  weir lists test --check names.txt --json hosts.txt",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return listsTest(cmd, args, o) },
 	}
 	cmd.Flags().StringVar(&o.Format, "format", "", "format of all files (default: told from their beginnings)")
 	cmd.Flags().StringVar(&o.Column, "column", "", "column of CSV by name or number, key of JSON (default: the first with a usual name)")
-	cmd.Flags().BoolVar(&o.Grant, "grant-allow", false, "exceptions count, as with grants: [allow]")
-	cmd.Flags().StringVar(&o.check, "check", "", "file of names and addresses: print a verdict for each line instead")
-	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a file, and one for all; with --check one a name")
+	cmd.Flags().BoolVar(&o.GrantAllow, "grant-allow", false, "what lets through counts, as with grants: [allow]")
+	cmd.Flags().BoolVar(&o.GrantRewrite, "grant-rewrite", false, "what answers with records counts, as with grants: [rewrite]")
+	cmd.Flags().StringVar(&o.check, "check", "", "file of names, addresses, URLs and fingerprints: print a verdict for each line instead")
+	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a file, and one for all; with --check one a line")
 	return cmd
 }
 
@@ -92,39 +93,30 @@ func printReports(out io.Writer, tested *app.TestedLists, asJSON bool) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "FILE\tFORMAT\tRULES\tNAMES\tADDRESSES\tURLS\tSKIPPED\tSECONDS\tBYTES")
+	_, _ = fmt.Fprintln(w, "FILE\tFORMAT\tRULES\tNAMES\tADDRESSES\tURLS\tFINGERPRINTS\tSKIPPED\tSECONDS\tBYTES")
 	for _, r := range reports {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%.3f\t%d\n",
-			r.File, r.Format, r.Rules, r.Names, r.Addresses, r.URLs, skipped(r.Skipped), r.Seconds, r.SnapshotBytes)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%.3f\t%d\n",
+			r.File, r.Format, r.Rules, r.Names, r.Addresses, r.URLs, r.Fingerprints, skipped(r.Skipped), r.Seconds, r.SnapshotBytes)
 	}
 	return w.Flush()
 }
 
 // listsCheck prints a verdict for each line of the file of names.
 func listsCheck(cmd *cobra.Command, tested *app.TestedLists, o listsTestOptions) error {
-	in := cmd.InOrStdin()
+	in, source := cmd.InOrStdin(), "standard input"
 	if o.check != "-" {
 		f, err := os.Open(o.check)
 		if err != nil {
 			return fmt.Errorf("--check: %w", err)
 		}
 		defer func() { _ = f.Close() }() // read only
-		in = f
+		in, source = f, o.check
 	}
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		name := strings.TrimSpace(lines.Text())
-		if name == "" {
-			continue
-		}
-		if err := printVerdict(cmd.OutOrStdout(), tested.Check(name), o.json); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("--check: %w", err)
-	}
-	return nil
+	return eachLine(in, source, func(_, line string) error {
+		return printVerdict(cmd.OutOrStdout(), tested.Check(line), o.json)
+	}, func(_, start string) error {
+		return printVerdict(cmd.OutOrStdout(), app.ListVerdict{Name: start, Error: errLongLine.Error()}, o.json)
+	})
 }
 
 func printVerdict(out io.Writer, v app.ListVerdict, asJSON bool) error {
@@ -137,6 +129,9 @@ func printVerdict(out io.Writer, v app.ListVerdict, asJSON bool) error {
 		text = v.Error
 	case v.Listed:
 		text = fmt.Sprintf("listed by %s:%d: %s", v.List, v.Line, v.Entry)
+		if v.Answer != "" {
+			text += strings.TrimRight(" ("+v.Answer+" "+strings.Join(v.Records, ", "), " ") + ")"
+		}
 	case v.Entry != "":
 		text = fmt.Sprintf("let through by %s:%d: %s", v.List, v.Line, v.Entry)
 	}

@@ -9,7 +9,8 @@ import (
 
 	"weir/blocklists"
 	"weir/blocklists/format"
-	"weir/internal/hostname"
+	"weir/blocklists/set"
+	"weir/internal/gate"
 	"weir/internal/redact"
 )
 
@@ -17,7 +18,8 @@ import (
 type ListTest struct {
 	Format string // a word of [format.ParseFormat]; "" detects
 	Column string // of CSV and JSON, see [format.Options]
-	Grant  bool   // exceptions count, as with grants: [allow]
+	// GrantAllow and GrantRewrite let exceptions and records count, as with grants: [allow, rewrite].
+	GrantAllow, GrantRewrite bool
 	// Diagnostic, which may be nil, is told of everything that is skipped.
 	Diagnostic func(format.Diagnostic)
 }
@@ -30,20 +32,22 @@ type ListReport struct {
 	Names         int            `json:"names"`     // distinct
 	Addresses     int            `json:"addresses"` // distinct addresses and prefixes
 	URLs          int            `json:"urls"`
-	Skipped       map[string]int `json:"skipped"` // by reason; "no-grant": exceptions of a list that may not allow
+	Fingerprints  int            `json:"fingerprints"`
+	Skipped       map[string]int `json:"skipped"` // by reason; "needs-grant": what lets through or rewrites
 	Seconds       float64        `json:"seconds"` // to read the text and to build the snapshot
 	SnapshotBytes uint64         `json:"snapshot_bytes"`
 	Error         string         `json:"error,omitempty"` // why the file is no list; then it counts nothing
 }
 
-// reasonNoGrant counts exceptions that were read and refused.
-const reasonNoGrant = "no-grant"
+// reasonGrant counts exceptions and records that were read and refused.
+const reasonGrant = "needs-grant"
 
 // TestedLists are the lists of one `weir lists test`.
 type TestedLists struct {
 	Files []ListReport
 	All   ListReport
 	set   *blocklists.Set
+	gate  *gate.Gate // with a policy of these lists, each of which blocks, and nothing else
 }
 
 // TestLists reads lists from files and builds their snapshot; no config is needed. The error is of the options, of ctx, or of
@@ -71,6 +75,9 @@ func TestLists(ctx context.Context, files []string, o ListTest) (*TestedLists, e
 	}
 	t.set = all.Build()
 	t.sum(time.Since(started))
+	if t.gate, err = listGate(t.set); err != nil {
+		return nil, fmt.Errorf("compile the lists: %w", err)
+	}
 	return t, errors.Join(errs...)
 }
 
@@ -82,7 +89,6 @@ func (t *TestedLists) sum(took time.Duration) {
 		} else if t.All.Format != f.Format {
 			t.All.Format = "mixed"
 		}
-		t.All.URLs += f.URLs
 		for reason, n := range f.Skipped {
 			t.All.Skipped[reason] += n
 		}
@@ -93,6 +99,7 @@ func (t *TestedLists) sum(took time.Duration) {
 func (r *ListReport) measure(s *blocklists.Set, took time.Duration) {
 	stats := s.Stats()
 	r.Rules, r.Names, r.Addresses, r.SnapshotBytes = stats.Rules, stats.Names, stats.Addresses, stats.Bytes
+	r.URLs, r.Fingerprints = stats.URLs, stats.Fingerprints
 	r.Seconds = took.Seconds()
 }
 
@@ -105,7 +112,7 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 	}
 	defer func() { _ = f.Close() }() // read only
 	started := time.Now()
-	own, list := blocklists.NewBuilder(), blocklists.List{Name: file, Source: file, GrantAllow: o.Grant}
+	own, list := blocklists.NewBuilder(), blocklists.List{Name: file, Source: file, GrantAllow: o.GrantAllow, GrantRewrite: o.GrantRewrite}
 	n, err := all.AddList(list)
 	if err != nil {
 		return r, err
@@ -114,26 +121,39 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 		return r, err
 	}
 	var addErr error
+	diagnose := o.diagnosticsOf(file)
 	sum, err := format.ParseWith(f, format.Options{Format: kind, Column: o.Column}, func(e format.Entry) {
 		if addErr == nil {
 			addErr = errors.Join(own.Add(0, e), all.Add(n, e))
 		}
-	}, o.diagnosticsOf(file))
+		if o.refuses(e) && diagnose != nil {
+			diagnose(format.Diagnostic{Line: e.Line, Text: redact.Text(e.String()), Reason: reasonGrant})
+		}
+	}, diagnose)
 	r.Format = sum.Format.String()
 	if err = errors.Join(err, addErr); err != nil {
 		all.Drop(n)
 		return r, err
 	}
+	if sum.Format.Nearest() {
+		own.SetNearest(0)
+		all.SetNearest(n)
+	}
 	s := own.Build()
-	r.URLs = sum.URLs
 	for reason, count := range sum.Skipped {
 		r.Skipped[string(reason)] = count
 	}
-	if refused := s.ListStats(0).Refused; refused > 0 {
-		r.Skipped[reasonNoGrant] = refused
+	if st := s.ListStats(0); st.Refused+st.RefusedRewrites > 0 {
+		r.Skipped[reasonGrant] = st.Refused + st.RefusedRewrites
 	}
 	r.measure(s, time.Since(started))
 	return r, nil
+}
+
+// refuses says whether an entry needs a grant that is not given; see [blocklists.Builder].
+func (o ListTest) refuses(e format.Entry) bool {
+	allows := e.Exception || e.Reply == set.ReplyTCPOnly
+	return !e.Cancel && (allows && !o.GrantAllow || e.Reply == set.ReplyData && !o.GrantRewrite)
 }
 
 // diagnosticsOf puts the name of the file in.
@@ -145,60 +165,4 @@ func (o ListTest) diagnosticsOf(file string) func(format.Diagnostic) {
 		d.File = file
 		o.Diagnostic(d)
 	}
-}
-
-// ListVerdict says whether lists block a name or an address, and which entry decides: the most specific that blocks, or the
-// exception that lets it through. A line of `weir lists test --check --json`.
-type ListVerdict struct {
-	Name   string `json:"name"`
-	Listed bool   `json:"listed"`
-	List   string `json:"list"`
-	Entry  string `json:"entry"`
-	Line   uint32 `json:"line"`
-	Error  string `json:"error,omitempty"` // not a name and not an address
-}
-
-// Check looks one name or address up in all lists together.
-func (t *TestedLists) Check(name string) ListVerdict {
-	v := ListVerdict{Name: name}
-	host, err := hostname.ParseHost(name)
-	if err != nil {
-		v.Error = err.Error()
-		return v
-	}
-	m, listed, ok := decide(lookUp(t.set, host))
-	if !ok {
-		return v
-	}
-	v.Listed, v.List = listed, t.set.List(m.List).Name
-	v.Entry, v.Line = t.set.EntryText(m)
-	v.Entry = redact.Text(v.Entry)
-	return v
-}
-
-// decide finds the first match that blocks and that no exception beats: here all lists have one priority. Without one, an
-// exception that beat something speaks.
-func decide(matches []blocklists.Match) (m blocklists.Match, listed, ok bool) {
-	for _, block := range matches {
-		if block.Exception {
-			continue
-		}
-		by, beaten := exceptionOf(block, matches)
-		if !beaten {
-			return block, true, true
-		}
-		if !ok {
-			m, ok = by, true
-		}
-	}
-	return m, false, ok
-}
-
-func exceptionOf(block blocklists.Match, matches []blocklists.Match) (blocklists.Match, bool) {
-	for _, e := range matches {
-		if e.Exception && (e.Important || !block.Important) {
-			return e, true
-		}
-	}
-	return blocklists.Match{}, false
 }
