@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -326,6 +327,32 @@ func TestAwkward(t *testing.T) {
 	s := reopened(t, build(t, []set.Entry{{Name: long, Line: 1}}))
 	if ms := s.Lookup(long, nil); len(ms) != 1 || s.Entry(ms[0]).Name != long {
 		t.Errorf("long: %v", ms)
+	}
+}
+
+// TestEveryLength: a name is found under itself and all its parents, whatever the lengths of their labels.
+func TestEveryLength(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(4, 4))
+	var entries []set.Entry
+	var names []hostname.Name
+	for i := range 3000 {
+		text := strings.Repeat("a", 1+i%40)
+		for range 1 + r.IntN(5) {
+			if label := strings.Repeat("b", 1+r.IntN(1+r.IntN(50))); len(label)+len(text) < 240 {
+				text = label + "." + text
+			}
+		}
+		names = append(names, hostname.MustParse(text))
+		for n, ok := names[i], true; ok; n, ok = n.Parent() {
+			entries = append(entries, set.Entry{Name: n, Line: 1})
+		}
+	}
+	s := build(t, entries)
+	for _, n := range names {
+		if ms := s.Lookup(n, nil); len(ms) != n.Labels() || ms[0].Depth != 0 || int(ms[len(ms)-1].Depth) != n.Labels()-1 {
+			t.Fatalf("%v: %v", n, ms)
+		}
 	}
 }
 

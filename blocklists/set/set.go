@@ -50,40 +50,49 @@ func (s *Set) LookupServer(name hostname.Name, dst []Match) []Match {
 func (s *Set) lookupName(name string, h uint64, kind byte, numbers uint64, dst []Match) []Match {
 	// From right to left: one pass hashes all parents, and the processor, which rightly guesses that nothing matches, loads the
 	// buckets of the longer names while it still waits for the shorter ones.
-	text, first, labels := octets(name), len(dst), 0
-	for end := len(text); end >= 0; {
+	text, start, labels := octets(name), len(dst), 0
+	end := len(text)
+	for end >= 0 {
 		dot := lastDot(text[:end])
-		h = s.seed.label(h, text[dot+1:end])
+		h, end = s.seed.label(h, text[dot+1:end]), dot
 		labels++
-		if numbers>>min(labels, maxBit)&1 != 0 {
-			if rec, ok := s.find(h, kind, text[dot+1:]); ok {
-				dst = appendName(dst, rec, labels, dot < 0)
-			}
+		here := numbers >> min(labels, maxBit)
+		if here&1 != 0 && s.index.holds(h) {
+			dst = s.appendName(dst, h, kind, text[end+1:], labels, end < 0)
 		}
-		if end = dot; numbers>>min(labels+1, maxBit) == 0 { // no list has so long a name
+		if here>>1 == 0 && labels < maxBit { // no list has so long a name
 			break
 		}
 	}
 	runtime.KeepAlive(s) // the memory is given back when s is unreachable
-	if len(dst) > first {
-		upright(dst[first:], strings.Count(name, ".")+1)
+	if len(dst) > start {
+		upright(dst[start:], labels+strings.Count(name[:max(end, 0)], ".")+min(max(end, 0), 1))
 	}
 	return dst
 }
 
-// appendName appends the rules of rec in reverse order, with the labels of its name in Depth: Lookup turns both around.
-func appendName(dst []Match, rec record, labels int, whole bool) []Match {
+// appendName appends the rules of a key in reverse order, with the labels of its name in Depth: Lookup turns both around.
+func (s *Set) appendName(dst []Match, h uint64, kind byte, key []byte, labels int, whole bool) []Match {
+	rec, ok := s.table.find(h, kind, key)
+	if !ok {
+		return dst
+	}
+	not := Exact
+	if whole {
+		not = Below
+	}
 	for i := len(rec.rules) - ruleSize; i >= 0; i -= ruleSize {
-		if scope := flags(rec.rules[i+atFlag]).scope(); scope == Exact && !whole || scope == Below && whole {
-			continue
+		if flags(rec.rules[i+atFlag]).scope() != not {
+			dst = append(dst, rec.match(i, 0, uint8(labels)))
 		}
-		dst = append(dst, rec.match(i, 0, uint8(labels)))
 	}
 	return dst
 }
 
 func upright(ms []Match, labels int) {
-	slices.Reverse(ms)
+	if len(ms) > 1 {
+		slices.Reverse(ms)
+	}
 	for i := range ms {
 		ms[i].Depth = uint8(labels - int(ms[i].Depth))
 	}
