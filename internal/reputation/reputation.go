@@ -192,18 +192,7 @@ func tenantOf(name hostname.Name, url string) part {
 
 // lifted says whether an entry of a list of known names, depth labels above name, speaks of this part and not of the service.
 func (p part) lifted(name hostname.Name, depth int) bool {
-	entry := name.Labels() - depth
-	return !p.shared || entry > labels(p.service) && entry >= name.Registrable().Labels()
-}
-
-func labels(name string) int {
-	n := 1
-	for i := range len(name) {
-		if name[i] == '.' {
-			n++
-		}
-	}
-	return n
+	return !p.shared || name.Labels()-depth >= tenant.Labels(name)
 }
 
 // pathOf is the path of a canonical URL, with its query.

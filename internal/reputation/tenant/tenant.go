@@ -23,18 +23,58 @@ import (
 // Services that the table does not hold are taken from the private section of the Public Suffix List: there the service is the
 // suffix and the tenant the label before it.
 func Of(name hostname.Name, path string) (key, service string, ok bool) {
+	r, left, closed := find(name)
+	switch {
+	case r != nil:
+		return r.of(left, path)
+	case closed:
+		return "", "", false
+	}
+	return private(name.String())
+}
+
+// Labels says how many labels, from the right, a part of name must have to name the tenant and not the service: an entry of a list
+// with fewer speaks of the service. More than name has when only the path tells, 0 when name is not on a shared service.
+func Labels(name hostname.Name) int {
+	r, left, closed := find(name)
+	switch {
+	case closed:
+		return 0
+	case r == nil:
+		if _, _, ok := private(name.String()); !ok {
+			return 0
+		}
+		return name.Registrable().Labels()
+	}
+	at, _ := r.host(left)
+	switch {
+	case r.shorten(at.tenant) == "":
+		return name.Labels() + 1
+	case r.take == last:
+		return strings.Count(r.suffix, ".") + 2
+	default:
+		return name.Labels() // "b" of a bucket "a.b" is somebody else's
+	}
+}
+
+// find looks the row of a name up, the longest suffix first, and cuts the suffix off. r is nil when no row places the name; then closed
+// says that it is the provider's own.
+func find(name hostname.Name) (r *row, left string, closed bool) {
 	text := name.String()
 	table := rows()
 	for rest := text; rest != ""; {
-		if r, found := table[rest]; found {
-			key, service, ok = r.of(strings.TrimSuffix(text[:len(text)-len(rest)], "."), path)
-			if ok || r.closed {
-				return key, service, ok
+		if r, ok := table[rest]; ok {
+			left = strings.TrimSuffix(text[:len(text)-len(rest)], ".")
+			if at, ok := r.host(left); ok && (left != "" || at.paths != "" || at.tenant != "") {
+				return r, left, false
+			}
+			if r.closed {
+				return nil, "", true
 			}
 		}
 		_, rest, _ = strings.Cut(rest, ".")
 	}
-	return private(text)
+	return nil, "", false
 }
 
 // private asks the Public Suffix List.
@@ -104,7 +144,7 @@ func (r *row) of(left, path string) (key, service string, ok bool) {
 		at.tenant = r.tenantOf(path, at.paths)
 	}
 	if at.tenant == "" {
-		return "", at.service, at.paths != "" || left != "" // else the provider's own page
+		return "", at.service, true
 	}
 	if r.zoned && at.zone != "" {
 		at.tenant = at.zone + "/" + at.tenant

@@ -214,3 +214,16 @@ func TestOf(t *testing.T) {
 		})
 	}
 }
+
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{
+		"w.account.workers.dev": 3, "account.workers.dev": 3, "a.b.s3.eu-west-1.amazonaws.com": 6, "s3.eu-west-1.amazonaws.com": 5,
+		"pastebin.com": 3, "www.pastebin.com": 4, "www.dropbox.com": 4, "app.scm.azurewebsites.net": 4, "shop.example.uk.com": 3, "b.nyc3.digitaloceanspaces.com": 4,
+		"www.example.com": 0, "uk.com": 0, "fonts.googleapis.com": 0, "sts.us-east-1.amazonaws.com": 0, "workers.dev": 0,
+	} {
+		if got := tenant.Labels(hostname.MustParse(name)); got != want {
+			t.Errorf("Labels(%s) = %d, want %d", name, got, want)
+		}
+	}
+}
