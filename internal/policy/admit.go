@@ -32,7 +32,7 @@ func (s *Snapshot) Admit(q *Subject, tr *verdict.Trace) Admission {
 		return Admission{Verdict: h.final(s.carried(q, &f, &h)), AllowedBy: q.AllowedBy}
 	}
 	if v, ok := s.byStanding(q, &f, &h, tr); ok {
-		return Admission{Verdict: v, Vouched: v.Action == verdict.Allow}
+		return Admission{Verdict: h.final(v), Vouched: v.Action == verdict.Allow}
 	}
 	v := verdict.Verdict{Action: s.cfg.Default, Cause: verdict.CauseDefault, Class: f.class, Grounds: h.grounds, Answer: s.cfg.Answer}
 	if v.Action == verdict.Block && q.Vouched {
@@ -85,7 +85,7 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 	}
 	about.Name = hostname.Name{} // the trace says the address
 	if v, ok := s.byStanding(&about, &f, &h, tr); ok {
-		return v
+		return h.final(v)
 	}
 	return h.final(verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault, Class: f.class, Grounds: h.grounds})
 }
@@ -118,7 +118,7 @@ func (s *Snapshot) admitListed(q *Subject, what aspect, tr *verdict.Trace) (verd
 	}
 	if q.AllowedBy == 0 {
 		if v, ok := s.byStanding(q, &f, &h, tr); ok {
-			return v, true
+			return h.final(v), true
 		}
 	}
 	return h.logged, h.set

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"cmp"
+	"slices"
+
 	"weir/blocklists"
 	"weir/blocklists/set"
 	"weir/internal/hostname"
@@ -40,6 +43,7 @@ func (s *Snapshot) Records(v verdict.Verdict) (out []string) {
 	if s == nil || v.Answer.Kind != verdict.AnswerData || v.Ref.List == 0 {
 		return nil
 	}
+	var found []blocklists.Entry
 	list := v.Ref.List - 1
 	e := s.set.Entry(blocklists.Match{List: list, Entry: v.Ref.Entry})
 	for _, m := range s.beside(e) {
@@ -48,8 +52,12 @@ func (s *Snapshot) Records(v verdict.Verdict) (out []string) {
 		}
 		o := s.set.Entry(m)
 		if o.Reply == set.ReplyData && o.Name == e.Name && o.Prefix == e.Prefix && o.Scope == e.Scope && o.Types == e.Types {
-			out = append(out, o.Data)
+			found = append(found, o)
 		}
+	}
+	slices.SortStableFunc(found, func(a, b blocklists.Entry) int { return cmp.Compare(a.Line, b.Line) })
+	for i := range found {
+		out = append(out, found[i].Data)
 	}
 	return out
 }
