@@ -35,7 +35,7 @@ func listsCommand() *cobra.Command {
 		},
 	}
 	search := &cobra.Command{
-		Use: "search NAME", Short: "Every list and line that holds a name or its parent, or an address", Args: usage(cobra.ExactArgs(1)),
+		Use: "search NAME", Short: "Every list and line that holds a name or its parent, an address or network, a URL or a fingerprint", Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return listsSearch(cmd, args[0], asJSON) },
 	}
 	for _, c := range []*cobra.Command{status, search} {

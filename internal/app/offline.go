@@ -15,7 +15,6 @@ import (
 	"weir/internal/ca"
 	"weir/internal/config"
 	"weir/internal/event"
-	"weir/internal/hostname"
 	"weir/internal/redact"
 )
 
@@ -116,44 +115,6 @@ func UpdateLists(ctx context.Context, f *File, name string) error {
 	}
 	_, _ = m.Load(ctx) // what is wrong with a list shows in its own refresh, and is no reason to leave out the others
 	return m.Refresh(ctx, name)
-}
-
-// Hit is one list entry that speaks of a name or an address.
-type Hit struct {
-	List     string `json:"list"`
-	Class    string `json:"class"`
-	Category string `json:"category"`
-	Source   string `json:"source"`
-	Entry    string `json:"entry"`
-	Line     uint32 `json:"line"`
-}
-
-// SearchLists finds every list and line that holds a name, its parents, or an address.
-func SearchLists(ctx context.Context, f *File, name string) ([]Hit, error) {
-	host, err := hostname.ParseHost(name)
-	if err != nil {
-		return nil, err
-	}
-	k, err := newCore(ctx, f, coreConfig{recorder: event.Discard{}, readOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	set := k.lists.Set()
-	hits := []Hit{}
-	for _, m := range lookUp(set, host) {
-		l := set.List(m.List)
-		entry, line := set.EntryText(m)
-		hits = append(hits, Hit{l.Name, l.Class.String(), l.Category, redact.Text(l.Source), redact.Text(entry), line})
-	}
-	return hits, nil
-}
-
-// lookUp returns what lists say of a host, for people to read: it decides nothing.
-func lookUp(set *blocklists.Set, host hostname.Authority) []blocklists.Match {
-	if host.IsAddr() {
-		return set.LookupAddr(host.Addr, nil)
-	}
-	return set.Lookup(host.Name, nil)
 }
 
 // caOptions are the settings of the certificate authority.
