@@ -102,18 +102,11 @@ func findPrefix(s *blocklists.Set, p netip.Prefix) []blocklists.Match {
 	return slices.DeleteFunc(findHost(s, host, nil), func(m blocklists.Match) bool { return s.Entry(m).Prefix.Bits() > p.Bits() })
 }
 
-// findURL looks a URL up in both ways in which servers may read it, and its host. One without a scheme is as good as with http.
+// findURL looks a URL up in both ways in which servers may read it, and its host.
 func findURL(text string) (func(*blocklists.Set) []blocklists.Match, error) {
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
+	host, u, err := parseURL(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", redact.URL(text), errSearch)
-	}
-	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", redact.URL(text), errSearch)
+		return nil, err
 	}
 	return func(s *blocklists.Set) []blocklists.Match {
 		out := s.LookupURL(weburl.Key(weburl.Canonical(u.Scheme, host, u)), nil)
@@ -126,4 +119,28 @@ func findURL(text string) (func(*blocklists.Set) []blocklists.Match, error) {
 		}
 		return findHost(s, hostname.Authority{Name: host.Name, Addr: host.Addr}, out)
 	}, nil
+}
+
+// parseURL reads a URL; one without a scheme, as lists have them, is as good as with http.
+func parseURL(text string) (hostname.Authority, *url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return hostname.Authority{}, nil, fmt.Errorf("%q: %w", redact.URL(text), errSearch)
+	}
+	host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
+	if err != nil {
+		return hostname.Authority{}, nil, fmt.Errorf("%q: %w", redact.URL(text), errSearch)
+	}
+	return host, u, nil
+}
+
+// lookUp returns what lists say of a host, for people to read: it decides nothing.
+func lookUp(set *blocklists.Set, host hostname.Authority) []blocklists.Match {
+	if host.IsAddr() {
+		return set.LookupAddr(host.Addr, nil)
+	}
+	return set.Lookup(host.Name, nil)
 }
