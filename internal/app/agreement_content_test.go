@@ -41,7 +41,7 @@ func (w *world) targetCases() (out []agreementCase) {
 		{"s1.test", dns.TypeHTTPS, "1 plain.test.", []string{"plain.test"}, nil, allowed},
 		{"s2.test", dns.TypeHTTPS, "1 bad.test.", []string{"bad.test"}, nil, listed},
 		{"s3.test", dns.TypeHTTPS, "1 . ipv4hint=10.0.0.1", nil, []string{"10.0.0.1"}, private},
-		{"s4.test", dns.TypeHTTPS, "1 plain.test. ipv4hint=127.0.0.66", []string{"plain.test"}, []string{"127.0.0.66"}, byRule("block", "no-address")},
+		{"s4.test", dns.TypeHTTPS, "1 plain.test. ipv4hint=127.0.0.66", []string{"plain.test"}, []string{"127.0.0.66"}, ofAddress("block")},
 		{"s5.test", dns.TypeHTTPS, "1 . ipv6hint=::1", nil, []string{"::1"}, private},
 		{"s6.test", dns.TypeSVCB, "1 chess.games.test.", []string{"chess.games.test"}, nil, byRule("block", "no-games")},
 		{"s7.test", dns.TypeHTTPS, "0 www.bad.test.", []string{"www.bad.test"}, nil, listed},

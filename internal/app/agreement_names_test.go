@@ -35,6 +35,9 @@ func byRule(verdict, rule string) want {
 	return want{verdict: verdict, cause: "rule", class: "unknown", rule: rule}
 }
 
+// ofAddress is what the rule about an address says: one behind a name has no class of its own.
+func ofAddress(verdict string) want { return want{verdict: verdict, cause: "rule", rule: "no-address"} }
+
 func byClass(verdict, class, list string) want {
 	return want{verdict: verdict, cause: "reputation", class: class, list: list}
 }
@@ -308,7 +311,7 @@ func answersTable() []anAnswer {
 		{"a3.test", a, []string{"a3.test. 60 IN A 169.254.169.254"}, private},
 		{"a4.test", a, []string{"a4.test. 60 IN A 0.0.0.0"}, private},
 		{"a5.test", a, []string{"a5.test. 60 IN A 127.0.0.200"}, private},
-		{"a6.test", a, []string{"a6.test. 60 IN A 127.0.0.66"}, byRule("block", "no-address")},
+		{"a6.test", a, []string{"a6.test. 60 IN A 127.0.0.66"}, ofAddress("block")},
 		{"a7.test", a, []string{"a7.test. 60 IN A 127.0.0.77"}, onList},
 		{"a8.test", a, []string{"a8.test. 60 IN A 127.0.0.97"}, onList},
 		{"fine.test", a, []string{"fine.test. 60 IN A 127.0.0.77"}, want{verdict: "allow", cause: "default", class: "unknown"}},
@@ -325,12 +328,12 @@ func answersTable() []anAnswer {
 		{"c5.test", a, []string{"c5.test. 60 IN CNAME d5.test.", "d5.test. 60 IN A 10.1.2.3"}, private},
 		{"c6.test", a, []string{"c6.test. 60 IN CNAME untrusted.test.", "untrusted.test. 60 IN A 127.0.0.1"}, byClass("log", "untrusted", "untrusted")},
 		{"c7.test", a, []string{"c7.test. 60 IN CNAME watched.test.", "watched.test. 60 IN A 127.0.0.1"}, byRule(wouldBlock, "watched")},
-		{"c8.test", a, []string{"c8.test. 60 IN CNAME x.labs.test.", "x.labs.test. 60 IN A 127.0.0.66"}, byRule("block", "no-address")},
+		{"c8.test", a, []string{"c8.test. 60 IN CNAME x.labs.test.", "x.labs.test. 60 IN A 127.0.0.66"}, ofAddress("block")},
 		{"c9.test", a, []string{"c9.test. 60 IN CNAME pardoned.bad.test.", "pardoned.bad.test. 60 IN A 127.0.0.1"}, allowed},
 		{"host.corp.test", a, []string{"host.corp.test. 60 IN A 10.0.0.1"}, allowed},
 		{"meta.corp.test", a, []string{"meta.corp.test. 60 IN A 169.254.169.254"}, private},
 		{"m1.test", a, []string{"m1.test. 60 IN A 127.0.0.1", "m1.test. 60 IN A 10.0.0.1"}, private},
-		{"m2.test", a, []string{"m2.test. 60 IN A 127.0.0.66", "m2.test. 60 IN A 127.0.0.1"}, byRule("block", "no-address")},
+		{"m2.test", a, []string{"m2.test. 60 IN A 127.0.0.66", "m2.test. 60 IN A 127.0.0.1"}, ofAddress("block")},
 		{"last.bad.test", a, []string{"last.bad.test. 60 IN A 127.0.0.1"}, listed},
 	}
 }
@@ -377,7 +380,7 @@ func (w *world) dialCases() (out []agreementCase) {
 			// The other address is dialled; in observe mode this one is too.
 			c.want = allowed
 			if w.mode.mode == "observe" {
-				c.want = byRule(wouldBlock, "no-address")
+				c.want = ofAddress(wouldBlock)
 			}
 		}
 		if c.qtype == dns.TypeAAAA && c.want == allowed {
