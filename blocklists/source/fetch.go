@@ -7,17 +7,21 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"syscall"
 	"time"
+
+	"weir/internal/address"
 )
 
-// DefaultClient returns a client for lists. It takes no proxy from the environment: weir must not fetch its lists through
-// itself by accident.
-func DefaultClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
+// newClient returns a client for lists. It takes no proxy from the environment: weir must not fetch its lists through itself by
+// accident. It connects to the hosts that the configuration names wherever they are, and to others, where a redirect leads, only
+// at public addresses: what lies behind the wall is nobody's to point at (server-side request forgery, CWE-918).
+func newClient(named hosts) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		Proxy:                  nil,
-		DialContext:            dialer.DialContext,
+		DialContext:            named.dial,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           maxParallel,
 		IdleConnTimeout:        30 * time.Second,
@@ -27,11 +31,55 @@ func DefaultClient() *http.Client {
 	}}
 }
 
-// guarded copies the client and adds our redirect policy: few, and never from TLS to plain text, nor from elsewhere to
-// loopback over plain text.
-func guarded(c *http.Client) *http.Client {
+// hosts holds HOST:PORT of every URL in the configuration.
+type hosts map[string]bool
+
+func hostsOf(sources []Source) hosts {
+	out := make(hosts)
+	for _, s := range sources {
+		for _, text := range [...]string{s.URL, s.signatureURL()} {
+			if u, err := url.Parse(text); err == nil && u.Host != "" {
+				out[hostPort(u)] = true
+			}
+		}
+	}
+	return out
+}
+
+// hostPort is what a transport dials for a URL.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+		if u.Scheme == "http" {
+			port = "80"
+		}
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func (h hosts) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	if !h[addr] {
+		dialer.Control = publicOnly
+	}
+	return dialer.DialContext(ctx, network, addr)
+}
+
+// publicOnly refuses connections that would not leave for the internet.
+func publicOnly(_, addr string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil || !address.IsPublic(ap.Addr().WithZone("").Unmap()) {
+		return fmt.Errorf("%w: to a private address", ErrRedirect)
+	}
+	return nil
+}
+
+// guarded copies the client and adds our redirect policy: few, never from TLS to plain text, nor to a private address that the
+// configuration does not name.
+func guarded(c *http.Client, named hosts) *http.Client {
 	if c == nil {
-		c = DefaultClient()
+		c = newClient(named)
 	}
 	own := *c
 	own.CheckRedirect = func(req *http.Request, via []*http.Request) error {
@@ -40,10 +88,18 @@ func guarded(c *http.Client) *http.Client {
 			return fmt.Errorf("%w: more than %d", ErrRedirect, maxRedirects)
 		case req.URL.Scheme != "https" && !(loopbackHTTP(req.URL) && loopbackHTTP(via[0].URL)):
 			return fmt.Errorf("%w: to plain text", ErrRedirect)
+		case privateHost(req.URL) && !named[hostPort(req.URL)]:
+			return fmt.Errorf("%w: to a private address", ErrRedirect)
 		}
 		return nil
 	}
 	return &own
+}
+
+// privateHost says whether a URL says itself that it stays inside; a name is known when it is dialled.
+func privateHost(u *url.URL) bool {
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && !address.IsPublic(addr.WithZone("").Unmap()) || u.Hostname() == "localhost"
 }
 
 // fetcher asks where a list comes from for a newer text.

@@ -74,7 +74,7 @@ type parsed struct {
 
 // New checks the configuration and makes a Manager; nothing is read yet. The error names every invalid source.
 func New(c Config) (*Manager, error) {
-	m := &Manager{store: store{c.Dir, system{}}, readOnly: c.ReadOnly || c.Dir == "", client: guarded(c.Client), log: c.Logger}
+	m := &Manager{store: store{c.Dir, system{}}, readOnly: c.ReadOnly || c.Dir == "", client: guarded(c.Client, hostsOf(c.Sources)), log: c.Logger}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}

@@ -72,7 +72,7 @@ type Config struct {
 	Canaries []Canary
 	// ReadOnly never writes to Dir nor calls the network: for commands that look at what a running weir has.
 	ReadOnly bool
-	// Client makes the requests; nil: [DefaultClient]. Its redirect policy is replaced by ours.
+	// Client makes the requests; nil: one of our own, without proxy. Its redirect policy is replaced by ours.
 	Client *http.Client
 	// Logger is for operators; nil: silent.
 	Logger *slog.Logger

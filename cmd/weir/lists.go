@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,16 +25,24 @@ func listsCommand() *cobra.Command {
 		Use: "status", Short: "Every list, as the running weir has it, else as it lies on disk: rules, age, next refresh, last error", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return listsStatus(cmd, asJSON) },
 	}
+	var accept bool
 	update := &cobra.Command{
-		Use: "update [NAME]", Short: "Refresh one list, or all, now", Args: usage(cobra.MaximumNArgs(1)),
+		Use: "update [NAME]", Short: "Refresh one list, or all, now; or take the text that is held for review", Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if accept && len(args) == 0 {
+				return fmt.Errorf("%w: --accept needs the name of a list", errUsage)
+			}
 			f, err := load(cmd)
 			if err != nil {
 				return err
 			}
+			if accept {
+				return app.AcceptList(cmd.Context(), f, args[0])
+			}
 			return app.UpdateLists(cmd.Context(), f, strings.Join(args, ""))
 		},
 	}
+	update.Flags().BoolVar(&accept, "accept", false, "put in force what is held for review since it has far more or fewer entries")
 	search := &cobra.Command{
 		Use: "search NAME", Short: "Every list and line that holds a name or its parent, an address or network, a URL or a fingerprint", Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return listsSearch(cmd, args[0], asJSON) },
@@ -58,13 +67,18 @@ func listsStatus(cmd *cobra.Command, asJSON bool) error {
 		return printJSON(cmd.OutOrStdout(), all)
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "LIST\tCLASS\tRULES\tSKIPPED\tSTATE\tAGE\tNEXT\tSOURCE\tERROR")
+	_, _ = fmt.Fprintln(w, "LIST\tCLASS\tRULES\tSKIPPED\tSTATE\tAGE\tNEXT\tSOURCE\tSIZE\tERROR")
 	now := time.Now()
 	for _, l := range all {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			l.Name, l.Class, l.Rules, skipped(l.Skipped), l.State, span(now.Sub(l.Updated), l.Updated), span(l.Next.Sub(now), l.Next), l.Source, l.LastError)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			l.Name, l.Class, l.Rules, skipped(l), state(l), span(now.Sub(l.Updated), l.Updated), span(l.Next.Sub(now), l.Next), l.Source, size(l.Bytes), l.LastError)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || len(all) == 0 {
+		return err
+	}
+	m := all[0].Memory
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nmemory of all lists: %s resident, %s mapped from disk\n", size(m.Resident), size(m.Mapped))
+	return err
 }
 
 // span prints a time to or from a moment; - when there is no such moment.
@@ -75,12 +89,37 @@ func span(d time.Duration, moment time.Time) string {
 	return max(d, 0).Round(time.Second).String()
 }
 
-func skipped(reasons map[string]int) string {
+// state says how a list fares, and what is held for review.
+func state(l app.ListState) string {
+	if l.Pending == nil {
+		return l.State
+	}
+	return fmt.Sprintf("%s (%d entries, %d in force, since %s)", l.State, l.Pending.Entries, l.Pending.Had, l.Pending.Since.UTC().Format(time.RFC3339))
+}
+
+// size prints octets in the largest unit of which there is one.
+func size[N int64 | uint64](n N) string {
+	units := [...]string{"B", "KiB", "MiB", "GiB"}
+	f, i := float64(n), 0
+	for ; f >= 1024 && i < len(units)-1; i++ {
+		f /= 1024
+	}
+	return strconv.FormatFloat(f, 'f', min(i, 1), 64) + units[i]
+}
+
+// skipped tells what of a list does not count, by reason; what only a grant would let count is "no-grant".
+func skipped(l app.ListState) string {
 	var out []string
-	for reason, n := range reasons {
+	for reason, n := range l.Skipped {
 		out = append(out, fmt.Sprintf("%d %s", n, reason))
 	}
 	slices.Sort(out)
+	if l.Refused > 0 {
+		out = append(out, fmt.Sprintf("%d no-grant: allow", l.Refused))
+	}
+	if l.RefusedRewrites > 0 {
+		out = append(out, fmt.Sprintf("%d no-grant: rewrite", l.RefusedRewrites))
+	}
 	if len(out) == 0 {
 		return "0"
 	}

@@ -96,7 +96,7 @@ func printReports(out io.Writer, tested *app.TestedLists, asJSON bool) error {
 	_, _ = fmt.Fprintln(w, "FILE\tFORMAT\tRULES\tNAMES\tADDRESSES\tURLS\tFINGERPRINTS\tSKIPPED\tSECONDS\tBYTES")
 	for _, r := range reports {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%.3f\t%d\n",
-			r.File, r.Format, r.Rules, r.Names, r.Addresses, r.URLs, r.Fingerprints, skipped(r.Skipped), r.Seconds, r.SnapshotBytes)
+			r.File, r.Format, r.Rules, r.Names, r.Addresses, r.URLs, r.Fingerprints, skipped(app.ListState{Skipped: r.Skipped}), r.Seconds, r.SnapshotBytes)
 	}
 	return w.Flush()
 }

@@ -90,6 +90,12 @@ func (c *Client) UpdateLists(ctx context.Context, name string) error {
 	return err
 }
 
+// AcceptList makes weir put the text of a list that is held for review in force. Errors are as for [Client.Reload].
+func (c *Client) AcceptList(ctx context.Context, name string) error {
+	_, err := c.ask(ctx, updateTimeout+headerTimeout, http.MethodPost, "/lists/accept?name="+url.QueryEscape(name))
+	return err
+}
+
 // Status returns the state of weir as JSON. Errors: [ErrNotRunning], [ErrForbidden].
 func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
 	return c.get(ctx, "/status")

@@ -26,7 +26,7 @@ const (
 )
 
 // ControlConfig is what the control socket does. All functions must be set;
-// they are called concurrently, except that Reload and UpdateLists never run at
+// they are called concurrently, except that Reload, UpdateLists and AcceptList never run at
 // the same time, nor twice.
 type ControlConfig struct {
 	// Reload reads config and lists anew and swaps them, or changes nothing and
@@ -38,6 +38,8 @@ type ControlConfig struct {
 	Lists  func() any
 	// UpdateLists fetches the list of that name, or all for "".
 	UpdateLists func(ctx context.Context, name string) error
+	// AcceptList puts the text of a list that is held for review in force.
+	AcceptList func(ctx context.Context, name string) error
 	// Healthy and Ready are those of the [Server], for a healthcheck where no
 	// admin listener is configured.
 	Healthy func() error
@@ -61,7 +63,7 @@ type Control struct {
 // What connects before [Control.Serve] waits.
 func ListenControl(path string, cfg ControlConfig) (*Control, error) {
 	switch {
-	case cfg.Reload == nil || cfg.Status == nil || cfg.Lists == nil || cfg.UpdateLists == nil,
+	case cfg.Reload == nil || cfg.Status == nil || cfg.Lists == nil || cfg.UpdateLists == nil || cfg.AcceptList == nil,
 		cfg.Healthy == nil || cfg.Ready == nil || cfg.Log == nil:
 		return nil, errors.New("control socket: every function and Log must be set")
 	}
@@ -107,6 +109,9 @@ func (c *Control) handler() http.Handler {
 	}))
 	mux.HandleFunc("POST /lists/update", c.change(updateTimeout, func(ctx context.Context, r *http.Request) ([]string, error) {
 		return nil, c.cfg.UpdateLists(ctx, r.URL.Query().Get("name"))
+	}))
+	mux.HandleFunc("POST /lists/accept", c.change(updateTimeout, func(ctx context.Context, r *http.Request) ([]string, error) {
+		return nil, c.cfg.AcceptList(ctx, r.URL.Query().Get("name"))
 	}))
 	mux.HandleFunc("GET /status", c.show(c.cfg.Status))
 	mux.HandleFunc("GET /lists", c.show(c.cfg.Lists))

@@ -27,6 +27,7 @@ func control() admin.ControlConfig {
 	return admin.ControlConfig{
 		Reload:      func(context.Context) ([]string, error) { return nil, nil },
 		UpdateLists: func(context.Context, string) error { return nil },
+		AcceptList:  func(context.Context, string) error { return nil },
 		Status:      func() any { return map[string]any{"generation": uint64(1<<53 + 1)} },
 		Lists:       func() any { return []string{} },
 		Healthy:     ok, Ready: ok, Log: slog.New(slog.DiscardHandler),
@@ -74,6 +75,8 @@ func TestControl(t *testing.T) {
 	path := socketPath(t)
 	var updated atomic.Value
 	cfg := control()
+	var accepted atomic.Value
+	cfg.AcceptList = func(_ context.Context, name string) error { accepted.Store(name); return nil }
 	cfg.UpdateLists = func(_ context.Context, name string) error {
 		updated.Store(name)
 		if name == "absent" {
@@ -105,6 +108,9 @@ func TestControl(t *testing.T) {
 	}
 	if err := client.UpdateLists(ctx, "a b&c"); err != nil || updated.Load() != "a b&c" {
 		t.Errorf("update: got %v, name %q", err, updated.Load())
+	}
+	if err := client.AcceptList(ctx, "c d"); err != nil || accepted.Load() != "c d" {
+		t.Errorf("accept: %v, %v", err, accepted.Load())
 	}
 	if err := client.UpdateLists(ctx, "absent"); !errors.As(err, &refused) || err.Error() != "no list of this name" {
 		t.Errorf("update of an absent list: got %v", err)
@@ -142,6 +148,7 @@ func TestControlRoutes(t *testing.T) {
 		{"reload", "POST", "/reload", "", 200, `{"ok":true}`},
 		{"reload by GET", "GET", "/reload", "", 405, ""},
 		{"update", "POST", "/lists/update", "", 200, `{"ok":true}`},
+		{"accept", "POST", "/lists/accept?name=a", "", 200, `{"ok":true}`},
 		{"body", "POST", "/reload", "x", 413, `{"ok":false,"problems":["a request here has no body"]}`},
 		{"health", "GET", "/healthz", "", 200, `{"ok":true}`},
 		{"not ready", "GET", "/readyz", "", 503, `{"ok":false,"problems":["no listener"]}`},

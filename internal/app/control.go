@@ -55,6 +55,7 @@ func (w *Service) controlConfig() admin.ControlConfig {
 	return admin.ControlConfig{
 		Reload: w.Reload, Status: func() any { return w.status() }, Lists: func() any { return listStates(w.core.manager()) },
 		UpdateLists: func(ctx context.Context, name string) error { return w.core.manager().Refresh(ctx, name) },
+		AcceptList:  func(ctx context.Context, name string) error { return w.core.manager().Accept(ctx, name) },
 		Healthy:     w.healthy, Ready: w.readyNow, Log: w.log,
 	}
 }

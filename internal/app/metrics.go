@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/blocklists"
 	"weir/blocklists/source"
 	"weir/internal/admin"
 	"weir/internal/event"
@@ -132,18 +133,22 @@ func listMetrics(m *source.Manager, tally *policy.Tally) (out []admin.Metric) {
 		out = append(out,
 			counter("weir_list_hits_total", "Transactions in which an entry of one list spoke.", &counts.Hits, label("list", s.Name)),
 			counter("weir_list_would_block_total", "Transactions that one list would have blocked, were it, the rule or the policy not only tried out.", &counts.Would, label("list", s.Name)))
-		if s.BuiltIn {
+		if s.BuiltIn || s.Directory {
 			continue
 		}
 		add("weir_list_age_seconds", "Time since a list was last seen to be current; +Inf when it was never loaded.", listAge)
-		add("weir_list_failing", "1 when the last attempt to have a newer text of a list failed.", func(v source.Vitals) float64 {
-			if v.Failing {
-				return 1
-			}
-			return 0
-		})
+		add("weir_list_failing", "1 when the last attempt to have a newer text of a list failed.", func(v source.Vitals) float64 { return truth(v.Failing) })
+		add("weir_list_held", "1 when a text of a list is held for review.", func(v source.Vitals) float64 { return truth(v.Held) })
+		add("weir_list_expired", "1 when a list is too old and no longer counts.", func(v source.Vitals) float64 { return truth(v.Expired) })
 	}
 	return out
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func listAge(v source.Vitals) float64 {
@@ -162,9 +167,13 @@ func (w *Service) selfMetrics() []admin.Metric {
 			return f()
 		}
 	}
-	set := func() float64 { return float64(w.core.manager().Set().Stats().Rules) }
+	stat := func(f func(blocklists.Stats) float64) func() float64 {
+		return func() float64 { return f(w.core.manager().Set().Stats()) }
+	}
 	return []admin.Metric{
-		{Name: "weir_list_entries", Help: "Entries of all lists in force.", Type: admin.Gauge, Value: set},
+		{Name: "weir_list_entries", Help: "Entries of all lists in force.", Type: admin.Gauge, Value: stat(func(s blocklists.Stats) float64 { return float64(s.Rules) })},
+		{Name: "weir_list_resident_bytes", Help: "Memory that the lists in force always take.", Type: admin.Gauge, Value: stat(func(s blocklists.Stats) float64 { return float64(s.Bytes) })},
+		{Name: "weir_list_mapped_bytes", Help: "File that the lists in force are mapped from; only what is touched takes memory.", Type: admin.Gauge, Value: stat(func(s blocklists.Stats) float64 { return float64(s.Mapped) })},
 		{Name: "weir_reloads_total", Help: "Reloads by result.", Type: admin.Counter, Labels: []admin.Label{label("ok", strconv.FormatBool(true))}, Value: locked(func() float64 { return float64(w.reloads.done) })},
 		{Name: "weir_reloads_total", Help: "Reloads by result.", Type: admin.Counter, Labels: []admin.Label{label("ok", strconv.FormatBool(false))}, Value: locked(func() float64 { return float64(w.reloads.failed) })},
 		{Name: "weir_ca_not_after_seconds", Help: "End of the certificate authority, Unix time.", Type: admin.Gauge, Value: func() float64 { return float64(w.authority.Certificate().NotAfter.Unix()) }},

@@ -188,6 +188,7 @@ func (w *Service) follow(m *source.Manager) {
 				w.log.Error("new lists do not fit the policy: the old ones stay", "error", err)
 				return
 			}
+			w.showLists(m) // the files of a directory come and go
 			w.swapped("lists changed")
 		})
 		if err != nil && !errors.Is(err, context.Canceled) {
