@@ -108,7 +108,7 @@ func dnsmasqTarget(key, target string) (Entry, Reason) {
 	return Entry{Reply: set.ReplyData, Data: data, Types: set.NewTypes(false, qtype)}, ""
 }
 
-// dnsmasqAlias reads "alias[,alias...],target[,TTL]"; an alias may begin with "*.".
+// dnsmasqAlias reads "alias[,alias...],target[,TTL]". An alias with a star is one of zones that dnsmasq serves, not of its answers.
 func (p *parser) dnsmasqAlias(value, line string) {
 	words := strings.Split(value, ",")
 	for i := range words {
@@ -129,10 +129,6 @@ func (p *parser) dnsmasqAlias(value, line string) {
 		return
 	}
 	for _, alias := range words[:last] {
-		e := Entry{Scope: set.Exact, Reply: set.ReplyData, Data: record}
-		if below, ok := strings.CutPrefix(alias, "*."); ok {
-			alias, e.Scope = below, set.Below
-		}
-		p.putName(alias, e)
+		p.putName(alias, Entry{Scope: set.Exact, Reply: set.ReplyData, Data: record})
 	}
 }

@@ -141,8 +141,6 @@ func FuzzDnsmasq(f *testing.F) {
 			return "server=/" + host(e) + "/#"
 		case e.Reply == set.ReplyNXDOMAIN:
 			return "local=/" + host(e) + "/"
-		case kind == "CNAME" && e.Scope == set.Below:
-			return "cname=*." + host(e) + "," + value
 		case kind == "CNAME":
 			return "cname=" + host(e) + "," + value
 		case e.Reply == set.ReplyData:

@@ -2,7 +2,6 @@ package format
 
 import (
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -20,7 +19,7 @@ type unboundZones struct {
 	sunk  map[uint64]bool   // by hash of the name: it has an address that leads nowhere
 	zones []heldZone
 	held  []heldData
-	types map[string][]uint16 // by name: the types of its data
+	told  map[string]bool // names that have data
 }
 
 // heldZone is a zone that data change.
@@ -49,7 +48,7 @@ var zoneTypes = map[string]Entry{
 }
 
 func newUnboundZones(p *parser) unboundZones {
-	return unboundZones{p: p, seed: maphash.MakeSeed(), kinds: map[uint64]string{}, sunk: map[uint64]bool{}, types: map[string][]uint16{}}
+	return unboundZones{p: p, seed: maphash.MakeSeed(), kinds: map[uint64]string{}, sunk: map[uint64]bool{}, told: map[string]bool{}}
 }
 
 // zoneKey is one form for one name.
@@ -89,7 +88,7 @@ func (z *unboundZones) data(name, kind, record string) {
 	key := strings.Clone(zoneKey(name))
 	qtype := dns.StringToType[kind] // known: the record was read
 	z.held = append(z.held, heldData{key, record, qtype, z.p.line})
-	z.types[key] = append(z.types[key], qtype)
+	z.told[key] = true
 	z.p.held++
 }
 
@@ -128,30 +127,19 @@ func (z *unboundZones) putData(d heldData) {
 		return
 	case redirect:
 		e.Scope = set.Suffix
-	case kind == "typetransparent":
+	case kind == "typetransparent", strings.HasSuffix(kind, "deny"), strings.HasSuffix(kind, "refuse"):
 		e.Types = set.NewTypes(false, d.qtype)
 	}
 	z.p.putName(d.name, e)
 }
 
-// putZone emits what a zone says of the names in it that have no data.
+// putZone emits what a zone says of all names in it; data, which are nearer, say more. Those of a redirected zone answer for all of it.
 func (z *unboundZones) putZone(h heldZone) {
+	if strings.HasSuffix(h.kind, "redirect") && z.told[h.name] && !z.sunk[z.hash(h.name)] {
+		return
+	}
 	e := zoneTypes[h.kind]
 	e.Line = h.line
-	types := z.types[h.name]
-	switch {
-	case strings.HasSuffix(h.kind, "redirect"):
-		if len(types) > 0 && !z.sunk[z.hash(h.name)] {
-			return // its data answer for all of it
-		}
-	case h.kind == "typetransparent" && len(types) > 0:
-		other := e
-		other.Scope, other.Types = set.Exact, set.NewTypes(true, slices.Clone(types)...)
-		z.put(h.name, other)
-		e.Scope = set.Below
-	case len(types) > 0 || z.sunk[z.hash(h.name)]:
-		e.Scope = set.Below
-	}
 	z.put(h.name, e)
 }
 

@@ -7,7 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin # where Debian keeps nginx and debootstrap, also for 
 # program=package
 wanted=(
   curl=curl dig=dnsutils nginx=nginx-light chromium=chromium certutil=libnss3-tools openssl=openssl
-  named=bind9 minisign=minisign shellcheck=shellcheck yamllint=yamllint git=git gcc=gcc make=make
+  named=bind9 unbound=unbound dnsmasq=dnsmasq-base minisign=minisign shellcheck=shellcheck yamllint=yamllint git=git gcc=gcc make=make
   podman=podman runc=runc debootstrap=debootstrap
 )
 
