@@ -95,6 +95,13 @@ func (s *answerer) questions() []string {
 	return s.seen
 }
 
+// octets is how many were sent.
+func (s *answerer) octets() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
 func (c *asked) kind() uint16 { return c.q.Question[0].Qtype }
 
 // raw sends octets as they are; false: the other side has gone.
@@ -114,7 +121,10 @@ func (c *asked) framed(wire []byte) bool {
 // message makes an answer.
 func (c *asked) message(answers ...dns.RR) *dns.Msg {
 	m := new(dns.Msg).SetReply(c.q)
-	m.Authoritative, m.Compress, m.Answer = true, true, answers
+	m.Authoritative, m.Compress = true, true
+	for _, rr := range answers { // packing writes into them, and other answers have them too
+		m.Answer = append(m.Answer, dns.Copy(rr))
+	}
 	return m
 }
 
