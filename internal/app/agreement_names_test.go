@@ -16,7 +16,7 @@ func (w *world) cases() []agreementCase {
 	var out []agreementCase
 	for _, part := range [][]agreementCase{
 		w.nameCases(), w.clientCases(), w.urlCases(), w.addressCases(), w.answerCases(), w.headerCases(), w.tunnelCases(), w.bodyCases(),
-		w.contentCases(), w.messageCases(),
+		w.contentCases(), w.messageCases(), w.listCases(), w.trialCases(),
 	} {
 		out = append(out, part...)
 	}

@@ -27,7 +27,7 @@ func TestEveryWayDecidesTheSame(t *testing.T) {
 			cases := w.cases()
 			if m.fallback == "block" { // only names are left: nothing else gets as far as what it is about
 				kinds, least = []string{"name"}, 1
-				cases = append(w.nameCases(), w.clientCases()...)
+				cases = append(append(w.nameCases(), w.clientCases()...), w.trialCases()...)
 			}
 			ran := map[string]int{}
 			for _, c := range cases {

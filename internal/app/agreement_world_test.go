@@ -48,6 +48,7 @@ func newWorld(t *testing.T, m mode) *world {
 	w := &world{t: t, mode: m, names: newNameServer(t), contents: &contents{}, events: &event.Memory{}, judges: map[string]*app.Judge{}}
 	dir := t.TempDir()
 	w.serveOrigins(dir)
+	w.writeLists(dir)
 	w.file = w.config(dir)
 	var err error
 	if w.live, err = app.NewRecording(t.Context(), w.file, w.events); err != nil {
@@ -63,7 +64,7 @@ func newWorld(t *testing.T, m mode) *world {
 	if err := w.live.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	for _, client := range []string{adult, child, stranger, otherStranger} {
+	for _, client := range []string{adult, child, stranger, otherStranger, marked} {
 		if w.judges[client], err = app.NewJudge(t.Context(), w.file, netip.MustParseAddr(client)); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +79,8 @@ const (
 	stranger = "127.0.0.3"
 	// otherStranger is not served either.
 	otherStranger = "127.0.0.4"
+	// marked is on a list itself.
+	marked = "127.0.0.5"
 )
 
 // config fills in the policy of the test.

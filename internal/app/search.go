@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"weir/blocklists"
+	"weir/blocklists/format"
 	"weir/internal/event"
 	"weir/internal/hostname"
 	"weir/internal/redact"
@@ -71,22 +72,20 @@ func finder(text string) (func(*blocklists.Set) []blocklists.Match, error) {
 		return findURL(text)
 	}
 	host, err := hostname.ParseHost(text)
-	fingerprint := strings.ToLower(text)
-	if err != nil && !isFingerprint(fingerprint) {
+	fingerprint, ok := format.ParseFingerprint(text)
+	if err != nil && !ok {
 		return nil, fmt.Errorf("%q: %w", text, errSearch)
 	}
 	return func(s *blocklists.Set) []blocklists.Match {
-		out := s.LookupFingerprint(fingerprint, nil)
-		if err == nil {
+		var out []blocklists.Match
+		if ok {
+			out = s.LookupFingerprint(fingerprint, nil)
+		}
+		if err == nil { // a JA3 may be a name as well
 			out = findHost(s, host, out)
 		}
 		return out
 	}, nil
-}
-
-// isFingerprint says whether a text that is no host may be a JA4: three parts of 10, 12 and 12 characters. A JA3 is a host's name too.
-func isFingerprint(text string) bool {
-	return len(text) == 36 && text[10] == '_' && text[23] == '_'
 }
 
 func findHost(s *blocklists.Set, host hostname.Authority, dst []blocklists.Match) []blocklists.Match {

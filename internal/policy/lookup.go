@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"weir/blocklists"
 	"weir/blocklists/set"
@@ -37,7 +38,8 @@ func (s *Snapshot) lookUp(q *Subject, what aspect, dst []blocklists.Match) []blo
 	case ofHello:
 		if s.holds&set.KindFingerprint != 0 {
 			from := len(dst)
-			dst = s.set.LookupFingerprint(q.JA4, s.set.LookupFingerprint(q.JA3, dst))
+			dst = s.set.LookupFingerprint(strings.ToLower(q.JA3), dst)
+			dst = s.set.LookupFingerprint(strings.ToLower(q.JA4), dst) // the ends of an ALPN value may be capitals
 			dst = s.hear(q, byTarget, dst, from)
 		}
 	}
