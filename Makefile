@@ -71,9 +71,11 @@ bench: ## all benchmarks, BENCHCOUNT times, as a benchstat table
 	go test -run '^$$' -bench . -benchmem -count $(BENCHCOUNT) ./... | tee bin/bench.txt
 	$(TOOL) benchstat bin/bench.txt
 
-bench-lists: ## lists: look-up, memory, start, compile and collection with 1 and 5 million names, beside Go's map
-	WEIR_BENCH_NAMES=1000000,5000000 go test -run '^$$' -bench 'Lookup|Build|Open|Compile|GC' -benchmem -timeout 30m ./blocklists/set
+bench-lists: build ## lists: look-up, memory, start, compile and collection with 1 and 5 million names, beside Go's map, a linear search, unbound and dnsmasq
+	WEIR_BENCH_NAMES=1000000,5000000 go test -run '^$$' -bench '^BenchmarkLookup$$' -benchtime 1x -timeout 30m ./blocklists/set
+	WEIR_BENCH_NAMES=1000000,5000000 go test -run '^$$' -bench 'Parallel|Open|Compile|GC|Linear' -benchmem -timeout 30m ./blocklists/set
 	WEIR_BENCH_NAMES=5000000 go test -run '^$$' -bench Start -benchtime 5x ./blocklists/source
+	@$(SCRIPTS)/bench-lists-peers.sh 1000000
 
 cover: ## statement coverage per function, bin/cover.out
 	@mkdir -p bin

@@ -99,7 +99,7 @@ func (s *Set) lookupAddr(t Trigger, addr netip.Addr, dst []Match) []Match {
 		key := addrKey(&buf, t, p.Addr(), n)
 		if rec, found := s.find(s.seed.label(s.seed.start(), key), 0, key); found {
 			for i := 0; i < len(rec.rules); i += ruleSize {
-				dst = append(dst, rec.match(i, addrEntry, uint8(addr.BitLen()-n)))
+				dst = s.appendMatch(dst, rec, i, addrEntry, uint8(addr.BitLen()-n))
 			}
 		}
 	}

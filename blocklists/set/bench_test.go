@@ -79,6 +79,25 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestBuildMemory: what a Builder takes beside the result is less than twice the result; the benchmark sees it of the process.
+func TestBuildMemory(t *testing.T) {
+	t.Parallel()
+	b := set.NewBuilder()
+	list, err := b.AddList(set.List{Name: "generated"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range generated(50_000) {
+		if err := b.Add(list, set.Entry{Name: n, Line: uint32(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	extra := b.Extra()
+	if result := b.Build().Stats().Bytes; extra > 2*result || extra < result/2 {
+		t.Errorf("%d bytes beside %d", extra, result)
+	}
+}
+
 // sizes of the benchmarks; WEIR_BENCH_NAMES gives others, as in 1000000,5000000.
 func sizes(tb testing.TB) []int {
 	tb.Helper()
@@ -156,8 +175,8 @@ func compete(b *testing.B, all []contestant) {
 	}
 }
 
-// asked counts what a Set finds.
-func asked(s *set.Set) func([]hostname.Name) int {
+// answers counts what a Set finds.
+func answers(s *set.Set) func([]hostname.Name) int {
 	dst := make([]set.Match, 0, 8)
 	return func(of []hostname.Name) (found int) {
 		for _, n := range of {
@@ -210,9 +229,9 @@ func BenchmarkLookup(b *testing.B) {
 			mixed := some(func(i int) bool { return i%4 == 0 })
 			for b.Loop() {
 				compete(b, []contestant{
-					{"miss", miss, asked(s), 0},
-					{"hit", hit, asked(s), batch},
-					{"quarter-hits", mixed, asked(s), batch / 4},
+					{"miss", miss, answers(s), 0},
+					{"hit", hit, answers(s), batch},
+					{"quarter-hits", mixed, answers(s), batch / 4},
 					{"gomap-miss", miss, askedMap(plain), 0},
 					{"gomap-hit", hit, askedMap(plain), batch},
 					{"load-index", miss, loads(int(s.Stats().Bytes), true), 0},

@@ -29,7 +29,7 @@ const (
 // list keeps its own rule and line. A Builder is used by one goroutine, and not again after [Builder.Build].
 //
 // Entries are only written down one behind the other, as records of one rule each (about 32 bytes, outside of the Go heap).
-// Build sorts 16 bytes per entry and merges. So the memory beside the result is at most about one and a half times the result.
+// Build sorts 16 bytes per entry and merges. So the memory beside the result is at most about as much as the result.
 type Builder struct {
 	lists []List
 	stats []ListStats

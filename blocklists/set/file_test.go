@@ -56,23 +56,7 @@ func small(tb testing.TB) *set.Set {
 // everything says what a Set answers to a fixed choice of questions.
 func everything(s *set.Set) string {
 	var out strings.Builder
-	for _, n := range []string{"example.com", "a.example.com", "x.a.example.com", "b.example.com", "x.b.example.com", "ok.example.com", "com", "net", "x.net", "y.com"} {
-		fmt.Fprintln(&out, n, say(s, s.Lookup(hostname.MustParse(n), nil)))
-	}
-	for _, a := range []string{"192.0.2.1", "198.51.100.1", "2001:db8::1", "::1"} {
-		fmt.Fprintln(&out, a, say(s, s.LookupAddr(netip.MustParseAddr(a), nil)))
-	}
-	for _, q := range []question{
-		{url: "h.example/a/?q"},
-		{url: "h.example/a/b"},
-		{url: "h.example/b"},
-		{print: ja3},
-		{print: ja4},
-		{print: ""},
-		{addr: netip.MustParseAddr("192.0.2.1"), trigger: set.Client},
-		{addr: netip.MustParseAddr("::"), trigger: set.Server},
-		{name: hostname.MustParse("ns.example"), trigger: set.Server},
-	} {
+	for _, q := range asked() {
 		fmt.Fprintln(&out, q, say(s, q.ask(s, nil)))
 	}
 	for i := range uint16(s.Lists()) {
@@ -82,6 +66,28 @@ func everything(s *set.Set) string {
 	count.Bytes, count.Mapped = 0, 0
 	fmt.Fprintf(&out, "%+v %q", count, s.Note())
 	return out.String()
+}
+
+// asked is that choice.
+func asked() []question {
+	out := []question{
+		{url: "h.example/a/?q"},
+		{url: "h.example/a/b"},
+		{url: "h.example/b"},
+		{print: ja3},
+		{print: ja4},
+		{print: ""},
+		{addr: netip.MustParseAddr("192.0.2.1"), trigger: set.Client},
+		{addr: netip.MustParseAddr("::"), trigger: set.Server},
+		{name: hostname.MustParse("ns.example"), trigger: set.Server},
+	}
+	for _, n := range []string{"example.com", "a.example.com", "x.a.example.com", "b.example.com", "x.b.example.com", "ok.example.com", "com", "net", "x.net", "y.com"} {
+		out = append(out, question{name: hostname.MustParse(n)})
+	}
+	for _, a := range []string{"192.0.2.1", "198.51.100.1", "2001:db8::1", "::1"} {
+		out = append(out, question{addr: netip.MustParseAddr(a)})
+	}
+	return out
 }
 
 func TestSaveOpen(t *testing.T) {
@@ -248,6 +254,13 @@ func FuzzForged(f *testing.F) {
 		}
 		defer s.Close()
 		_ = everything(s)
+		for _, q := range asked() {
+			for _, m := range q.ask(s, nil) {
+				if text, _ := s.EntryText(m); text == "" || int(m.List) >= s.Lists() {
+					t.Errorf("%+v matches nothing: %+v", q, m)
+				}
+			}
+		}
 		for i := range uint32(200) {
 			_, _ = s.EntryText(set.Match{Entry: i})
 			_, _ = s.EntryText(set.Match{Entry: i | 1<<31})

@@ -68,13 +68,17 @@ func (r record) is(kind byte, key []byte) bool {
 	return len(r.key) > 0 && r.key[0] == kind && string(r.key[1:]) == string(key)
 }
 
-// match makes a Match of the rule at i of r.rules.
-func (r record) match(i int, mark uint32, depth uint8) Match {
-	u := ruleAt(r.rules[i:])
-	return Match{
-		Entry: uint32((r.off+uint64(i))/recordUnit) | mark, List: u.list, Depth: depth, Exception: u.flag.exception(),
-		Important: u.flag.important(), Extra: u.flag&flagExtra != 0 || triggerOf(r.key) != Target,
+// appendMatch appends a Match of the rule at i of rec.rules. A rule of a list that there is not, in a file that lies, is none:
+// nothing is blocked in nobody's name.
+func (s *Set) appendMatch(dst []Match, rec record, i int, mark uint32, depth uint8) []Match {
+	u := ruleAt(rec.rules[i:])
+	if int(u.list) >= len(s.lists) {
+		return dst
 	}
+	return append(dst, Match{
+		Entry: uint32((rec.off+uint64(i))/recordUnit) | mark, List: u.list, Depth: depth, Exception: u.flag.exception(),
+		Important: u.flag.important(), Extra: u.flag&flagExtra != 0 || triggerOf(rec.key) != Target,
+	})
 }
 
 // keyEnd is where the extras begin.
@@ -128,19 +132,20 @@ func setExtra(e *Entry, extra []byte) {
 	e.Reply, e.Types, e.Data = Reply(extra[0]), Types(extra[extraSize:extraSize+types]), string(extra[extraSize+types:])
 }
 
-// entry makes the Entry of the rule at i of r.rules again; ok is false where b lies.
+// entry makes the Entry of the rule at i of r.rules again; ok is false for a key that is none. Where b lies about the rest, that is
+// left out: what matched always has a name.
 func (r record) entry(b []byte, i int) (e Entry, ok bool) {
 	u := ruleAt(r.rules[i:])
 	e = Entry{Exception: u.flag.exception(), Important: u.flag.important(), Line: u.line}
-	if len(r.key) == 0 {
-		return Entry{}, false
-	}
 	setKey(&e, r.key, u.flag.scope())
 	if u.flag&flagExtra != 0 {
+		full := e
 		extra, _ := r.extraOf(b, i)
-		setExtra(&e, extra)
+		if setExtra(&full, extra); full.validRest() {
+			e = full
+		}
 	}
-	return e, e.valid()
+	return e, e.oneKind()
 }
 
 // next is where the record behind r begins.
@@ -206,6 +211,6 @@ func flagsOf(e Entry) flags {
 	return f
 }
 
-func (f flags) scope() Scope    { return Scope(f & scopeBits) }
+func (f flags) scope() Scope    { return Scope(f&scopeBits) % (Below + 1) }
 func (f flags) exception() bool { return f&flagException != 0 }
 func (f flags) important() bool { return f&flagImportant != 0 }

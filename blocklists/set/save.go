@@ -10,7 +10,7 @@ import (
 )
 
 // Save writes the Set to path, so that [Open] finds it there. A crash at any moment leaves the file that was there before, or
-// the new one, whole and synced. It writes about 37 bytes per name of average length.
+// the new one, whole and synced. It writes about 50 bytes per name of average length.
 func (s *Set) Save(path string) error {
 	if s == nil {
 		s = &Set{}

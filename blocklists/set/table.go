@@ -25,7 +25,7 @@ const (
 	further   = 0x80
 	// maxMoved is how many blocks a record may lie further on; the table grows until all lie within.
 	maxMoved = 32
-	// tableFill is how full blocks are meant to be, in percent: one record in eight then lies in another block than its own.
+	// tableFill is how full blocks are meant to be, in percent: one record in five then lies in another block than its own, mostly the next.
 	tableFill = 75
 )
 

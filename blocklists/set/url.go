@@ -86,7 +86,7 @@ func (w *urlWalk) find(h uint64, end int) {
 		return
 	}
 	for i := len(rec.rules) - ruleSize; i >= 0; i -= ruleSize {
-		w.dst = append(w.dst, rec.match(i, 0, uint8(min(w.passed, math.MaxUint8))))
+		w.dst = w.s.appendMatch(w.dst, rec, i, 0, uint8(min(w.passed, math.MaxUint8)))
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *Set) LookupFingerprint(fp string, dst []Match) []Match {
 	key := buf[:1+copy(buf[1:], fp)]
 	if rec, ok := s.find(s.seed.label(s.seed.start(), key), 0, key); ok {
 		for i := 0; i < len(rec.rules); i += ruleSize {
-			dst = append(dst, rec.match(i, 0, 0))
+			dst = s.appendMatch(dst, rec, i, 0, 0)
 		}
 	}
 	runtime.KeepAlive(s) // the memory is given back when s is unreachable
