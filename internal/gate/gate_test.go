@@ -55,6 +55,11 @@ func snapshot(t testing.TB, engine *inspect.Engine, change func(*policy.Config))
 	if err := b.Add(n, blocklists.Entry{Name: hostname.MustParse("evil.test"), Line: 7}); err != nil {
 		t.Fatal(err)
 	}
+	return snapshotOf(t, engine, b.Build(), change)
+}
+
+func snapshotOf(t testing.TB, engine *inspect.Engine, lists *blocklists.Set, change func(*policy.Config)) *policy.Snapshot {
+	t.Helper()
 	clients, err := identity.NewTable(nil, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +72,7 @@ func snapshot(t testing.TB, engine *inspect.Engine, change func(*policy.Config))
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := policy.Compile(cfg, b.Build())
+	s, err := policy.Compile(cfg, lists)
 	if err != nil {
 		t.Fatal(err)
 	}
