@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -146,6 +147,72 @@ func TestSearchLists(t *testing.T) {
 	all, err := app.ListsStatus(context.Background(), f)
 	if err != nil || len(all) < 5 {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestSearchFindsEveryKind: whatever a list holds is found by what it is about, in any spelling.
+func TestSearchFindsEveryKind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"urls.txt": "http://evil.test/a/b.exe\n", "hellos.txt": "e7d705a3286e19ea42f587b344ee6865\nt13d1516h2_8daaf6152771_b186095e22b6\n",
+		"nets.txt": "203.0.113.0/24\n", "names.txt": "||evil.test^\n@@||ok.evil.test^\n",
+		"zone.rpz": "$TTL 60\n@ SOA a. b. 1 2 3 4 5\n24.0.2.0.192.rpz-client-ip CNAME .\nns.evil.test.rpz-nsdname CNAME .\n24.0.113.0.203.rpz-nsip CNAME .\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := load(t, strings.ReplaceAll(`builtin_lists: false
+lists:
+  - {name: urls, file: DIR/urls.txt, format: urls}
+  - {name: hellos, file: DIR/hellos.txt, format: fingerprints, confidence: 60}
+  - {name: nets, file: DIR/nets.txt, format: addresses, priority: 7}
+  - {name: names, file: DIR/names.txt, format: adblock, grants: [allow], shadow: true}
+  - {name: zone, file: DIR/zone.rpz, format: rpz}
+`, "DIR", dir))
+	for text, want := range map[string]string{
+		"evil.test":                             "names:1",
+		"x.ok.evil.test":                        "names:2! names:1",
+		"a.ns.evil.test":                        "names:1",
+		"ns.evil.test":                          "names:1 zone:4 server",
+		"203.0.113.9":                           "nets:1 zone:5 server",
+		"203.0.113.0/25":                        "nets:1 zone:5 server",
+		"203.0.0.0/16":                          "",
+		"192.0.2.7":                             "zone:3 client",
+		"http://evil.test/a/b.exe?x":            "urls:1 names:1",
+		"https://EVIL.test/a/x/..%2fb.exe":      "urls:1 names:1",
+		"evil.test/a/b.exe":                     "urls:1 names:1",
+		"evil.test/a":                           "names:1",
+		"E7D705A3286E19EA42F587B344EE6865":      "hellos:1",
+		"t13d1516h2_8daaf6152771_b186095e22b6":  "hellos:2",
+		"t13d1516h2_8daaf6152771_b186095e22b7 ": "",
+	} {
+		hits, err := app.SearchLists(t.Context(), f, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		var got []string
+		for _, h := range hits {
+			said := fmt.Sprintf("%s:%d", h.List, h.Line)
+			if h.Exception {
+				said += "!"
+			}
+			if got = append(got, said); h.Trigger != "" {
+				got = append(got, h.Trigger)
+			}
+			if (h.List == "hellos") != (h.Confidence == 60) || (h.List == "nets") != (h.Priority == 7) || (h.List == "names") != h.Shadow {
+				t.Errorf("%s: %+v", text, h)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "a b", "http://", "http://a b/", "::1/x"} {
+		if hits, err := app.SearchLists(t.Context(), f, text); err == nil {
+			t.Errorf("%q: %+v", text, hits)
+		}
 	}
 }
 
