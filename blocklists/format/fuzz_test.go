@@ -122,7 +122,7 @@ func FuzzDomains(f *testing.F) {
 }
 
 func FuzzAdblock(f *testing.F) {
-	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3")
+	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3", "0.0.0.0$dnsrewrite=NOERROR;SVCB;0 0. alpn=\"\"")
 }
 
 func FuzzAddresses(f *testing.F) {

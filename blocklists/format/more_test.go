@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -245,6 +246,16 @@ func TestCompressed(t *testing.T) {
 			t.Errorf("%s: cut short, and no error", name)
 		}
 	}
+	parts := compressed(t, "0.0.0.0 c.example\n")
+	for name, list := range packed { // RFC 1952 section 2.2 and RFC 8878 section 3: members and frames follow each other
+		sum, err := format.Parse(io.MultiReader(bytes.NewReader(list), bytes.NewReader(parts[name])), format.Auto, func(format.Entry) {}, nil)
+		if err != nil || sum.Names != 3 {
+			t.Errorf("%s in two parts: %+v, %v", name, sum, err)
+		}
+		if _, err := format.Parse(io.MultiReader(bytes.NewReader(list), strings.NewReader("junk")), format.Auto, func(format.Entry) {}, nil); err == nil {
+			t.Errorf("%s: junk behind it, and no error", name)
+		}
+	}
 	for name, bomb := range compressed(t, strings.Repeat("a", 64<<20)) {
 		if _, err := format.Parse(bytes.NewReader(bomb), format.Domains, func(format.Entry) {}, nil); !errors.Is(err, format.ErrLimit) {
 			t.Errorf("%s: bomb: %v", name, err)
@@ -254,6 +265,36 @@ func TestCompressed(t *testing.T) {
 		o := format.Options{Format: format.Domains, Limits: format.Limits{Bytes: 5000}}
 		if _, err := format.ParseWith(bytes.NewReader(long), o, func(format.Entry) {}, nil); !errors.Is(err, format.ErrLimit) {
 			t.Errorf("%s: limit: %v", name, err)
+		}
+	}
+}
+
+// TestOctets: what is no text, or oddly written text, says so or is read.
+func TestOctets(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"UTF-16 with a mark": "\xff\xfea\x00.\x00b\x00", "UTF-16 the other way": "\xfe\xff\x00a\x00.", "UTF-16 without a mark": "a\x00.\x00b\x00c\x00", "UTF-32": "a\x00\x00\x00.\x00\x00\x00",
+	} {
+		for _, kind := range []format.Format{format.Auto, format.Hosts, format.JSON} {
+			if _, err := format.Parse(strings.NewReader(text), kind, func(format.Entry) {}, nil); !errors.Is(err, format.ErrEncoding) {
+				t.Errorf("%s as %v: %v", name, kind, err)
+			}
+		}
+	}
+	runCases(t, format.Hosts, []formatCase{
+		{"zeros", "0.0.0.0 a\x00.example ok.example # \x00\n\x00\n", "|ok.example^", "invalid-name invalid-name"},
+		{"line ends", "\xef\xbb\xbf0.0.0.0 a.example\r0.0.0.0 b.example\r\n\r\r\n0.0.0.0 c.example\n\r0.0.0.0 d.example", "|a.example^ |b.example^ |c.example^ |d.example^", ""},
+		{"IDN in both forms", "0.0.0.0 B\u00fccher.example xn--bcher-kva.example b\u00fccher\u3002example \u2603\ufe0f.example xn--\xff.example\n", "|xn--bcher-kva.example^ |xn--bcher-kva.example^ |xn--bcher-kva.example^ |xn--n3h.example^", "invalid-name"},
+		{"a huge line", "0.0.0.0 " + strings.Repeat("x", 1<<20) + "\n0.0.0.0 a.example", "|a.example^", "line-too-long"},
+	})
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	for f := format.Auto; f <= format.Fingerprints; f++ {
+		want := f == format.RPZ || f == format.Unbound || f == format.Dnsmasq || f == format.Bind
+		if f.Nearest() != want {
+			t.Errorf("%v: %v", f, f.Nearest())
 		}
 	}
 }

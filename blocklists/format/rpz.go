@@ -90,9 +90,11 @@ func (z *rpzZone) split(line string) {
 	}
 }
 
-// fieldEnd finds the end of the field that starts at i; closed is false for a quote that stays open.
+// fieldEnd finds the end of the field that starts at i; closed is false for a quote that stays open. A text in quotes is a field;
+// inside of one (alpn="h2,h3") it is a part of it.
 func fieldEnd(line string, i int) (end int, closed bool) {
-	quoted := line[i] == '"'
+	whole := line[i] == '"'
+	quoted := whole
 	if quoted {
 		i++
 	}
@@ -100,9 +102,11 @@ func fieldEnd(line string, i int) (end int, closed bool) {
 		switch c := line[i]; {
 		case c == '\\':
 			i++
-		case quoted && c == '"':
+		case c == '"' && whole:
 			return i + 1, true
-		case !quoted && strings.IndexByte(" \t\f\v;()\"", c) >= 0:
+		case c == '"':
+			quoted = !quoted
+		case !quoted && strings.IndexByte(" \t\f\v;()", c) >= 0:
 			return i, true
 		}
 	}
