@@ -184,11 +184,6 @@ func fences() []Fence {
 		{"github.com/andybalholm/brotli", []string{"internal/decode/..."}, "decoders with caps live in internal/decode"},
 		{"github.com/gaissmai/bart", []string{"internal/policy", "internal/identity", "blocklists/set"}, "prefix tables belong to those who match addresses"},
 		{"github.com/google/uuid", []string{"internal/event"}, "event ids are made in one place"},
-		{
-			"github.com/google/renameio/v2",
-			[]string{"internal/ca", "internal/memory", "internal/config/...", "internal/app", "blocklists/source"},
-			"only owners of files on disk replace them",
-		},
 		{"github.com/invopop/jsonschema", []string{"internal/config/..."}, "the schema is generated from the config types"},
 		{"github.com/santhosh-tekuri/jsonschema", nil, testOnly},
 		{"github.com/rogpeppe/go-internal", nil, testOnly},
