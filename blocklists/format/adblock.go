@@ -165,6 +165,11 @@ func (p *parser) urlRule(scheme, host, path, line string, e Entry) {
 	}
 }
 
+// unclear says whether, without a scheme, a rule may be a prefix of addresses, or names a port that one scheme leaves out.
+func unclear(host, path string) bool {
+	return isAddress(host+path) || strings.HasSuffix(host, ":80") || strings.HasSuffix(host, ":443")
+}
+
 // bare reads a rule without anchors: a domain, an address, a prefix or a hosts line, as AdGuard takes them too.
 func (p *parser) bare(rule, line string, e Entry) {
 	rule, _ = cutComment(rule)

@@ -2,37 +2,43 @@
 // skipped, counted by reason and reported; it is never applied in part, and never costs another line. No I/O but the reader it
 // is given.
 //
-// What a line covers:
+// What a line covers; docs/lists.md says it at length, with what differs from the programs whose formats these are:
 //
 //	hosts      0.0.0.0 x       x alone (hosts files know no subdomains)
+//	           192.0.2.1 x     x alone, answered with this address
 //	domains    x               x and everything below, as proxies, Umbrella and malware lists mean it
 //	wildcard   *.x  .x         x and everything below (hagezi, dnscrypt-proxy, dnsmasq publish one list in both spellings)
 //	           =x              x alone (dnscrypt-proxy)
+//	           http://x/y x/y  that URL and what is below it
 //	adblock    ||x^ ||x ||x/   x and everything below      @@... an exception
 //	           |x^ ://x^ //x^  x alone
 //	           ||*.x^  .x^     only what is below x
+//	           ||x/y           that URL and what is below it
 //	           x               as in domains; "0.0.0.0 x" as in hosts
+//	           $important $badfilter $dnstype=A|AAAA $dnsrewrite=...; a rule with any other modifier is skipped
 //	addresses  a  a/n          the address, the prefix
 //	dnsmasq    address=/x/ address=/x/#  address=/x/0.0.0.0  server=/x/  local=/x/   x and everything below
+//	           address=/x/192.0.2.1      x and everything below, answered with this address; cname=x,y x alone
 //	           server=/x/#     an exception: asked upstream whatever a wider line says
 //	unbound    local-zone: x always_nxdomain (and its kin)   x and everything below
 //	           local-zone: x transparent (and its kin)       an exception
-//	           local-data: "x A 0.0.0.0"                     x alone
+//	           local-data: "x A 0.0.0.0"                     x alone; other records answer
 //	bind       zone "x" { type master; ... };                x and everything below (named.conf)
-//	rpz        x CNAME .       x alone; NODATA, DROP and addresses that lead nowhere too (draft-vixie-dnsop-dns-rpz-00)
-//	           *.x CNAME .     only what is below x
-//	           n.d.c.b.a.rpz-ip  the prefix a.b.c.d/n          CNAME rpz-passthru. an exception
+//	rpz        every trigger (x, *.x, rpz-ip, rpz-client-ip, rpz-nsdname, rpz-nsip) and every action (NXDOMAIN, NODATA,
+//	           PASSTHRU, DROP, TCP-only, records) of draft-vixie-dnsop-dns-rpz-00
 //	dnscrypt-names      x *.x =x  as in domains and wildcard
 //	dnscrypt-addresses  a a.b.*   the address, the prefix a.b.0.0/16
 //	tpl        -d x            x and everything below      +d x an exception (Internet Explorer tracking protection list)
-//	csv, json  a column        as in domains or urls
-//	urls       http://x/       x alone; what has a path, a query or a port of its own waits for URL entries
+//	           -d x /y         that URL and what is below it
+//	csv, json  a column        as in domains, urls or fingerprints
+//	urls       http://x/y      that URL and what is below it; http://x/ is x alone
+//	fingerprints  a JA3 or JA4 at the beginning of the line
 //
 // A name that is an IPv4 address in any spelling that a URL parser accepts becomes an address entry. An entry that would cover
-// a whole public suffix of the ICANN section ("com", "co.uk"), or a lone label, is refused. What points a name at a real
-// address or another name is never applied: it is counted as a rewrite.
+// a whole public suffix of the ICANN section ("com", "co.uk"), or a lone label, is refused. An address that leads nowhere blocks;
+// what answers with anything else needs a grant, which is asked by [set.Builder].
 //
-// A list may come compressed by gzip or zstd; its first octets say so.
+// A list may come compressed by gzip or zstd; its first octets say so. Lines are UTF-8; names may be U-labels or A-labels.
 package format
 
 import (

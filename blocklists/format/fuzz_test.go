@@ -212,7 +212,7 @@ func FuzzTPL(f *testing.F) {
 			return ""
 		}
 		return word + host(e)
-	}, "msFilterList\n: Expires=1\n-d a.example\n+d b.a.example\n- /ads", "-d 192.0.2.1 x\n-d a.example /x?y", "+d [2001:db8::1] /x$y")
+	}, "msFilterList\n: Expires=1\n-d a.example\n+d b.a.example\n- /ads", "-d 192.0.2.1 x\n-d a.example /x?y", "+d [2001:db8::1] /x$y", "+d 0 /0")
 }
 
 func FuzzURLs(f *testing.F) {
