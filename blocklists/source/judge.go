@@ -23,11 +23,11 @@ func (s Source) judge(r io.Reader, digest string, had int, w *watch) (format.Sum
 	case w.err() != nil:
 		return sum, w.err()
 	case sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum):
-		return sum, fmt.Errorf("%w: it had %d", ErrEmptied, had)
+		return sum, fmt.Errorf("%w: it had %d%s", ErrEmptied, had, reasons(sum.Skipped))
 	case sum.Entries() == 0 && len(sum.Skipped) > 0:
-		return sum, fmt.Errorf("%w of a list in format %s: %s", ErrUseless, sum.Format, reasons(sum.Skipped))
+		return sum, fmt.Errorf("%w of a list in format %s: %s", ErrUseless, sum.Format, strings.TrimPrefix(reasons(sum.Skipped), "; "))
 	case isGarbage(sum):
-		return sum, fmt.Errorf("%w: %d entries, %s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
+		return sum, fmt.Errorf("%w: %d entries%s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
 	}
 	return sum, nil
 }
@@ -52,13 +52,16 @@ func isGarbage(sum format.Summary) bool {
 
 // reasons names what was skipped, most first.
 func reasons(skipped map[format.Reason]int) string {
+	if len(skipped) == 0 {
+		return ""
+	}
 	var out []string
 	for _, r := range slices.SortedFunc(maps.Keys(skipped), func(a, b format.Reason) int {
 		return cmp.Or(cmp.Compare(skipped[b], skipped[a]), cmp.Compare(a, b))
 	}) {
 		out = append(out, fmt.Sprintf("%d %s", skipped[r], r))
 	}
-	return strings.Join(out, ", ") + " skipped"
+	return "; " + strings.Join(out, ", ") + " skipped"
 }
 
 // emptiedOnPurpose takes a file that holds comments and nothing else as its owner's wish; an empty one may be half written.
