@@ -152,6 +152,9 @@ func write(w io.Writer, a app.Answer, asJSON bool) error {
 		fmt.Fprintf(&b, " (would %s)", a.Would)
 	}
 	fmt.Fprintf(&b, " by %s: %s\n", a.Cause, a.Reason)
+	if a.Why != "" {
+		fmt.Fprintf(&b, "  class  %s: %s\n", a.Class, a.Why)
+	}
 	if a.Rule != "" {
 		fmt.Fprintf(&b, "  rule   %s\n", a.Rule)
 	}

@@ -112,7 +112,7 @@ func decisionOfEvent(e *event.Event) decision {
 	for _, s := range e.Trace {
 		a.Trace = append(a.Trace, app.TraceEntry{
 			Stage: s.Stage, Place: s.Place, Subject: redact.Scrub(s.Subject), Verdict: s.Verdict, Would: s.Would, Cause: s.Cause,
-			Class: s.Class, Rule: redact.Text(s.Rule), List: s.List, Entry: redact.Text(s.Entry), OverList: s.OverList,
+			Class: s.Class, Why: redact.Text(s.Why), Rule: redact.Text(s.Rule), List: s.List, Entry: redact.Text(s.Entry), OverList: s.OverList,
 			OverEntry: redact.Text(s.OverEntry), Safety: s.Safety,
 		})
 	}

@@ -39,6 +39,7 @@ type Answer struct {
 	Would   string `json:"would,omitempty"` // what enforce mode would do
 	Cause   string `json:"cause"`
 	Class   string `json:"class"`
+	Why     string `json:"why,omitempty"` // it has this class, where no list says so
 	Rule    string `json:"rule"`
 	List    string `json:"list"`
 	Entry   string `json:"entry,omitempty"`
@@ -64,6 +65,7 @@ type TraceEntry struct {
 	Would   string `json:"would,omitempty"` // block, where policy, rule or list are only tried out
 	Cause   string `json:"cause"`
 	Class   string `json:"class,omitempty"`
+	Why     string `json:"why,omitempty"`
 	Rule    string `json:"rule,omitempty"`
 	List    string `json:"list,omitempty"`
 	Entry   string `json:"entry,omitempty"`
@@ -120,7 +122,7 @@ func shown(target string) string {
 func (j *Judge) answer(target string, x *gate.Exchange) Answer {
 	v, r := x.Verdict(), x.Reason()
 	a := Answer{
-		Target: shown(target), Verdict: v.Action.String(), Cause: v.Cause.String(), Class: v.Class.String(), Rule: redact.Text(r.Rule),
+		Target: shown(target), Verdict: v.Action.String(), Cause: v.Cause.String(), Class: v.Class.String(), Why: redact.Text(r.Why), Rule: redact.Text(r.Rule),
 		List: r.List, Entry: redact.Text(r.ListEntry), Line: r.ListLine, Stage: x.Stage().String(), Reason: redact.Text(r.Sentence),
 		Trace: []TraceEntry{},
 	}
@@ -167,7 +169,7 @@ func traceEntry(p *policy.Snapshot, s verdict.Step) TraceEntry {
 	about := p.Explain(s.Verdict)
 	out := TraceEntry{
 		Stage: s.Stage.String(), Place: s.Place.String(), Subject: redact.Scrub(s.Subject), Verdict: s.Verdict.Action.String(),
-		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Rule: redact.Text(about.Rule), List: about.List,
+		Cause: s.Verdict.Cause.String(), Class: s.Verdict.Class.String(), Why: redact.Text(about.Why), Rule: redact.Text(about.Rule), List: about.List,
 		Entry: redact.Text(about.ListEntry), Safety: about.Safety,
 	}
 	if s.Verdict.Observed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,9 @@ import (
 	"weir/internal/event"
 	"weir/internal/gate"
 	"weir/internal/inspect"
+	"weir/internal/memory"
 	"weir/internal/policy"
+	"weir/internal/reputation"
 )
 
 // core is what the data path and the command line share: the gate with its policy and lists.
@@ -25,6 +28,11 @@ type core struct {
 	engine *inspect.Engine
 	gate   *gate.Gate
 	tally  *policy.Tally // of every policy in turn
+	memory *memory.Memory
+	seen   *reputation.Observer // writes it; nobody asks it where lists are only looked at
+
+	locks sync.Mutex // guards names
+	names map[string]*memory.Names
 
 	mu    sync.Mutex // guards what follows and every change of policy
 	file  *File
@@ -47,10 +55,18 @@ func newCore(ctx context.Context, f *File, c coreConfig) (*core, error) {
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
-	k.gate = gate.New(gate.Config{Engine: engine, Recorder: c.recorder, Allowed: f.Events.IncludeAllowed})
+	k.seen, k.names = reputation.NewObserver(k.log), map[string]*memory.Names{}
+	if err := k.openMemory(f, c.readOnly); err != nil {
+		return nil, err
+	}
+	watch := gate.Config{Engine: engine, Recorder: c.recorder, Allowed: f.Events.IncludeAllowed}
+	if !c.readOnly {
+		watch.Observers = []inspect.Observer{k.seen}
+	}
+	k.gate = gate.New(watch)
 	next, err := k.prepare(ctx, f, c.readOnly)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, k.close())
 	}
 	k.commit(next)
 	return k, nil
@@ -61,6 +77,7 @@ type change struct {
 	file  *File
 	lists *source.Manager
 	snap  *policy.Snapshot
+	locks []*memory.Reading
 }
 
 // prepare does everything that can fail; nothing in force is touched.
@@ -82,11 +99,15 @@ func (k *core) prepare(ctx context.Context, f *File, readOnly bool) (change, err
 	if err := ctx.Err(); err != nil {
 		return change{}, err // some lists may be missing only because we were stopped
 	}
+	locks, err := k.readLocks(f)
+	if err != nil {
+		return change{}, err
+	}
 	snap, err := k.compile(f, set)
 	if err != nil {
 		return change{}, problemsOf(f.File, err)
 	}
-	return change{f, manager, snap}, nil
+	return change{f, manager, snap, locks}, nil
 }
 
 func (k *core) compile(f *File, set *blocklists.Set) (*policy.Snapshot, error) {
@@ -95,6 +116,9 @@ func (k *core) compile(f *File, set *blocklists.Set) (*policy.Snapshot, error) {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	cfg.Tally = k.tally
+	if cfg.Standing, err = k.book(f, cfg.Clients); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
 	snap, err := policy.Compile(cfg, set)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -117,7 +141,10 @@ func (k *core) commit(c change) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.file, k.lists = c.file, c.lists
-	k.gate.Swap(c.snap)
+	for _, r := range c.locks {
+		r.Commit()
+	}
+	k.force(c.snap)
 }
 
 // relist puts a new Set in force under the same config file. It is called by the lists' own goroutine; a manager that was
@@ -132,8 +159,14 @@ func (k *core) relist(m *source.Manager, set *blocklists.Set) error {
 	if err != nil {
 		return err
 	}
-	k.gate.Swap(snap)
+	k.force(snap)
 	return nil
+}
+
+// force swaps the policy, and what remembers under it.
+func (k *core) force(snap *policy.Snapshot) {
+	k.seen.Swap(snap.Standing())
+	k.gate.Swap(snap)
 }
 
 // current returns the config file in force.

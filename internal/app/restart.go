@@ -26,6 +26,7 @@ func restartOnly(f *config.File) []setting {
 		{"events", f.Events},
 		{"log", f.Log},
 		{"ca", f.CA},
+		{"reputation.remember", f.Reputation.Remember},
 	}
 }
 

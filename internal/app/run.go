@@ -245,6 +245,7 @@ func (w *Service) Stop(ctx context.Context) error {
 		w.stop()
 	}
 	w.running.Wait()
+	lost("the memory of names was not closed", w.core.close())
 	if w.events.writer == nil {
 		return nil
 	}

@@ -23,6 +23,7 @@ func Validate(ctx context.Context, f *File) error {
 		return err
 	}
 	found := files(f)
+	found = append(found, k.lockProblems(f)...)
 	return inOrder(append(found, listProblems(f.File, k.lists.Status())...)).Err()
 }
 

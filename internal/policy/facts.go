@@ -12,10 +12,12 @@ type facts struct {
 	decided blocklists.Match // the match that gave the class
 	listed  bool             // decided is set
 	fresh   bool             // first seen here a moment ago
-	logs    blocklists.Match // of a list that only logs, beside decided
-	logged  bool             // logs is set
-	trial   blocklists.Match // what lists that are only tried out would have decided
-	tried   bool             // trial is set
+	// unjudged: the class decides nothing, for the subject is an address behind a name, or the organisation's own.
+	unjudged bool
+	logs     blocklists.Match // of a list that only logs, beside decided
+	logged   bool             // logs is set
+	trial    blocklists.Match // what lists that are only tried out would have decided
+	tried    bool             // trial is set
 }
 
 // facts looks one aspect of the subject up in the lists and gives it a class.

@@ -16,7 +16,7 @@ func (s *Snapshot) classAction(class verdict.Class) verdict.Action {
 
 // byReputation acts on the class; only a block ends the step, so that the default still speaks.
 func (s *Snapshot) byReputation(q *Subject, f *facts, h *heard, tr *verdict.Trace) (verdict.Verdict, bool) {
-	if f.listed && s.listing[f.decided.List].action != blocklists.ActionByClass {
+	if f.unjudged || f.listed && s.listing[f.decided.List].action != blocklists.ActionByClass {
 		return verdict.Verdict{}, false // the list spoke for itself
 	}
 	v := verdict.Verdict{Action: s.standingAction(f), Cause: verdict.CauseReputation, Class: f.class, Grounds: h.grounds, Answer: s.cfg.Answer}
@@ -25,7 +25,7 @@ func (s *Snapshot) byReputation(q *Subject, f *facts, h *heard, tr *verdict.Trac
 		v.Answer = s.answer(f.decided)
 	}
 	if v.Action == verdict.Allow {
-		if f.class != verdict.ClassUnknown && f.class != verdict.ClassNone {
+		if f.class != verdict.ClassUnknown {
 			s.speak(q, verdict.StageReputation, v, false, tr)
 		}
 		return verdict.Verdict{}, false

@@ -25,7 +25,7 @@ func (s *Snapshot) standing(q *Subject, what aspect, f *facts, h *heard) {
 	case f.listed && (f.class <= verdict.ClassUntrusted || s.listing[f.decided.List].action != blocklists.ActionByClass):
 		return
 	case what != ofTarget && !f.listed:
-		f.class = verdict.ClassNone
+		f.unjudged = true
 		return
 	case q.Literal && !f.listed:
 		h.grounds.Kind = verdict.GroundAddress
@@ -43,7 +43,7 @@ func (s *Snapshot) standing(q *Subject, what aspect, f *facts, h *heard) {
 	}
 	is := s.cfg.Standing.Judge(ask)
 	f.listed = f.listed && is.Class == f.class // else it is not what the list says
-	f.class, h.grounds, f.fresh = is.Class, is.Grounds, is.Fresh
+	f.class, h.grounds, f.fresh, f.unjudged = is.Class, is.Grounds, is.Fresh, is.Own
 }
 
 // ownURL is the URL when it is one of the name that is asked about, and not of one that led to it.

@@ -23,7 +23,7 @@ type Config struct {
 	SuspectFor time.Duration    // and one that is known for so long imitates nobody
 	Lookalikes *lookalike.Index // of the names that others imitate; nil: none
 	Suffixes   []hostname.Name  // below these, what no list knows is untrusted
-	Internal   []hostname.Name  // the organisation's own zones: they are known, and locks leave them alone
+	Internal   []hostname.Name  // the organisation's own zones: they are not judged by class, and locks leave them alone
 	Clients    *identity.Table  // numbers the groups of Locks
 	Locks      []Lock
 }
@@ -73,6 +73,7 @@ type Question struct {
 type Standing struct {
 	Class   verdict.Class
 	Grounds verdict.Grounds
+	Own     bool // within a zone of the organisation: its class decides nothing
 	Fresh   bool // first seen here less than Config.UnknownFor ago: what is shared or suspect can be new as well
 }
 
@@ -88,7 +89,7 @@ func (b *Book) Judge(q Question) Standing {
 		return Standing{Class: verdict.ClassKnown}
 	}
 	if zone, ok := b.internal(q.Name); ok {
-		return Standing{Class: verdict.ClassKnown, Grounds: verdict.Grounds{Kind: verdict.GroundInternal, Of: zone.String()}}
+		return Standing{Class: verdict.ClassUnknown, Own: true, Grounds: verdict.Grounds{Kind: verdict.GroundInternal, Of: zone.String()}}
 	}
 	since, age := b.since(t.key, q.Now)
 	out := Standing{Class: verdict.ClassUnknown, Fresh: age < b.cfg.UnknownFor, Grounds: verdict.Grounds{Kind: verdict.GroundNew, Since: since}}
