@@ -183,11 +183,11 @@ func (w *world) check(t *testing.T, c agreementCase) {
 }
 
 // onlyContent is the view of a response that `inspect` was given without the request that it answers: the gate saw no target
-// there, so the steps before the response have no counterpart, and those about it no name.
+// there, so the steps before the response have no counterpart, and those about it no name, nor a reason for its class.
 func onlyContent(d decision) decision {
 	d.trace = slices.DeleteFunc(slices.Clone(d.trace), func(s app.TraceEntry) bool { return s.Place != "reply" && s.Place != "download" })
 	for i := range d.trace {
-		d.trace[i].Subject = ""
+		d.trace[i].Subject, d.trace[i].Why = "", ""
 	}
 	return d
 }

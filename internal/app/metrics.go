@@ -48,6 +48,7 @@ func (w *Service) metrics() []admin.Metric {
 	out = append(out, w.proxyMetrics()...)
 	out = append(out, w.resolverMetrics()...)
 	out = append(out, w.eventMetrics()...)
+	out = append(out, w.reputationMetrics()...)
 	return append(out, w.selfMetrics()...)
 }
 

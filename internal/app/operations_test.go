@@ -120,7 +120,8 @@ func TestRestartKeys(t *testing.T) {
 	}
 	live := []string{ // what Reload swaps: policy, lists and upstreams
 		"version", "mode", "proxy.connect_ports", "proxy.http_ports", "resolver.upstreams", "resolver.block_answer", "resolver.block_ttl", "clients",
-		"groups", "internal", "lists", "builtin_lists", "reputation", "rules", "default", "interception", "inspection", "detectors",
+		"groups", "internal", "lists", "builtin_lists", "reputation.bad", "reputation.untrusted", "reputation.unknown", "reputation.shared", "reputation.known", "reputation.unknown_for",
+		"reputation.suspect_for", "reputation.protect", "reputation.risky_suffixes", "reputation.lock", "rules", "default", "interception", "inspection", "detectors",
 	}
 	for _, key := range keys("", reflect.TypeFor[config.File]()) {
 		in := func(set []string) bool {

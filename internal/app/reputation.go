@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"weir/internal/admin"
 	"weir/internal/config"
 	"weir/internal/identity"
 	"weir/internal/memory"
 	"weir/internal/redact"
 	"weir/internal/reputation"
 	"weir/internal/reputation/lookalike"
+	"weir/internal/verdict"
 )
 
 // SeenFile is the memory of names, below the data directory.
@@ -135,4 +137,33 @@ func (k *core) close() error {
 		err = errors.Join(err, n.Close())
 	}
 	return err
+}
+
+// reputationMetrics are about the memory of names and the classes of what was decided.
+func (w *Service) reputationMetrics() []admin.Metric {
+	m, seen := w.core.memory.Stats(), w.core.seen.Stats()
+	out := []admin.Metric{
+		gauge("weir_memory_names", "Names whose first sight is remembered.", &m.Names),
+		{Name: "weir_memory_capacity", Help: "Names there is room for.", Type: admin.Gauge, Value: func() float64 { return float64(w.core.memory.Capacity()) }},
+		counter("weir_memory_replaced_total", "Names that others pushed out of the memory.", &m.Replaced),
+		counter("weir_memory_refused_total", "Names not remembered because the clock was before the memory was made.", &m.Refused),
+		counter("weir_memory_noted_total", "Names noted, again or for the first time.", &seen.Remembered),
+		counter("weir_lock_unlearnt_total", "Names that a lock could not learn.", &seen.Unlearnt),
+	}
+	classes := &w.core.gate.Stats().Classes
+	for c := verdict.ClassBad; c <= verdict.ClassKnown; c++ {
+		out = append(out, counter("weir_classes_total", "Finished transactions by class of what was decided about.", &classes[c], label("class", c.String())))
+	}
+	return out
+}
+
+// lockMetrics are about each lock now in force; their names are those of the config.
+func (w *Service) lockMetrics() (out []admin.Metric) {
+	for _, l := range w.core.gate.Policy().Standing().Locks() {
+		out = append(out, admin.Metric{
+			Name: "weir_lock_names", Help: "Names that a lock has learnt.", Type: admin.Gauge, Labels: []admin.Label{label("lock", l.Name)},
+			Value: func() float64 { return float64(l.Names.Len()) },
+		})
+	}
+	return out
 }

@@ -25,7 +25,7 @@ func (s *Snapshot) standing(q *Subject, what aspect, f *facts, h *heard) {
 	case f.listed && (f.class <= verdict.ClassUntrusted || s.listing[f.decided.List].action != blocklists.ActionByClass):
 		return
 	case what != ofTarget && !f.listed:
-		f.unjudged = true
+		f.class, f.unjudged = verdict.ClassNone, true
 		return
 	case q.Literal && !f.listed:
 		h.grounds.Kind = verdict.GroundAddress

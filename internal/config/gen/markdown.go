@@ -82,7 +82,7 @@ func isNested(t reflect.Type) bool {
 func anchor(path string) string {
 	a := strings.ReplaceAll(path, ".", "")
 	switch path {
-	case "groups", "lists", "rules":
+	case "groups", "lists", "rules", "reputation.lock":
 		return a + "-entries"
 	}
 	return a
