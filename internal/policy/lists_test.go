@@ -97,7 +97,7 @@ func TestPriorities(t *testing.T) {
 		{subject("x.ok.low.test"), "low", ""}, // the exception is for the name alone
 		{lab(subject("low.test")), "", "@@||low.test^ of lab over ||low.test^ of low"},
 		{lab(subject("hard.low.test")), "high", "@@||low.test^ of lab over ||low.test^ of low"}, // which is still told
-		{subject("high.test"), "high", ""},                                                    // above both who let through
+		{subject("high.test"), "high", ""},                                                      // above both who let through
 		{subject("vip.high.test"), "high", ""},
 		{subject("both.test"), "", "||both.test^ of allow over ||both.test^ of low; ||both.test^ of allow over ||both.test^ of mid"},
 		{subject("deaf.test"), "low", ""}, // the exception has no grant
