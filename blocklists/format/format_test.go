@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 		{"domains: IDN in both forms", format.Domains, "bücher.example\nxn--bcher-kva.example\n", "||xn--bcher-kva.example^ ||xn--bcher-kva.example^", ""},
 		{"domains: addresses", format.Domains, "192.0.2.1\n2001:db8::1\n192.0.2.77/24\n", "192.0.2.1 2001:db8::1 192.0.2.0/24", ""},
 		{"domains: registries", format.Domains, "com\nco.uk\n*.com\nlocalhost\nduckdns.org\n", "||duckdns.org^", "public-suffix public-suffix public-suffix public-suffix"},
-		{"domains: refused words", format.Domains, "http://a.example/x\na.example/y?z\na.example b.example\na*.example\na_b.example\na!b\n", "http://a.example/x http://a.example/y?z ||a_b.example^", "trailing-text pattern invalid-name"},
+		{"domains: refused words", format.Domains, "http://a.example/x\na.example/y?z\na.example b.example\na*.example\na_b.example\na!b\nb.example:80\n", "http://a.example/x http://a.example/y?z ||a_b.example^", "trailing-text pattern invalid-name url"},
 		{"domains: line ends and byte order mark", format.Domains, "\xef\xbb\xbfa.example\r\nb.example\rc.example\n\r\nd.example", "||a.example^ ||b.example^ ||c.example^ ||d.example^", ""},
 		{"domains: long lines", format.Domains, strings.Repeat("x", 5000) + "\nb.example\n" + strings.Repeat("y", 4096) + "\n", "||b.example^", "line-too-long invalid-name"},
 		{"domains: control characters", format.Domains, "a\x00.example\na\x1b[31m.example\n\xff\xfe.example\n", "", "invalid-name invalid-name invalid-name"},

@@ -129,6 +129,8 @@ func (p *parser) domainLine(line string) {
 		p.skip(ReasonTrailing, word)
 	case strings.Contains(word, "://"), len(path) > 1 && path[0] == '/' && !isAddress(word) && !strings.Contains(host, "*"):
 		p.putURL(word, Entry{})
+	case strings.Count(word, ":") == 1:
+		p.skip(ReasonPath, word) // host:port, of whatever protocol
 	default:
 		p.putWord(word, Entry{})
 	}
