@@ -158,7 +158,7 @@ func (p *parser) urlRule(scheme, host, path, line string, e Entry) {
 		p.skip(ReasonModifier, line)
 	case strings.ContainsAny(path, "*^|") || strings.Contains(host, "*"):
 		p.skip(ReasonPattern, line)
-	case end != len(path) && strings.HasSuffix(path, "/"), isAddress(host + path), scheme == "" && (strings.HasSuffix(host, ":80") || strings.HasSuffix(host, ":443")):
+	case end != len(path) && strings.HasSuffix(path, "/"), scheme == "" && unclear(host, path):
 		p.skip(ReasonPath, line)
 	default:
 		p.putWeb(cmp.Or(scheme, "http"), host, path, line, e)
