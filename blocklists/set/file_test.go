@@ -377,7 +377,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	next := func(i int) *set.Set {
 		var entries []set.Entry
 		for j := range 200 {
-			entries = append(entries, named(fmt.Sprintf("n%d.example", j), uint32(i+1)))
+			entries = append(entries, named(fmt.Sprintf("n%d.example", j), uint32(i+1)), urlEntry(fmt.Sprintf("n%d.example/a", j), uint32(i+1)))
 		}
 		built := build(t, entries)
 		defer built.Close()
@@ -393,6 +393,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	var current atomic.Pointer[set.Set]
 	current.Store(next(0))
 	var stop atomic.Bool
+	var answers atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -406,13 +407,26 @@ func TestSwapUnderLoad(t *testing.T) {
 					t.Errorf("half a list: %+v, %+v", first, second)
 					return
 				}
+				dst = s.LookupURL(fmt.Sprintf("n%d.example/a/b", j%200), dst[:0])
+				if third := s.Entry(dst[0]); len(dst) != 1 || first.Line != third.Line {
+					t.Errorf("half a list: %+v, %+v", first, third)
+					return
+				}
+				answers.Add(1)
 			}
 		})
 	}
+	meanwhile := int64(0)
 	for i := range 12 {
-		current.Store(next(i + 1))
+		before := answers.Load()
+		s := next(i + 1)
+		meanwhile += answers.Load() - before
+		current.Store(s)
 		runtime.GC()
 	}
 	stop.Store(true)
 	wg.Wait()
+	if meanwhile == 0 && !t.Failed() {
+		t.Error("nobody was answered while Sets were made")
+	}
 }

@@ -139,19 +139,6 @@ func (s *Set) Holds() Kinds {
 	return s.has.kinds()
 }
 
-// Nearest removes from the matches of one look-up, in place, those of lists with [List.Nearest] that lie further away than another
-// of the same list: what such a list says of x holds for all below x but for what it says of itself. Look-ups return all, for those
-// who want to know every entry; whoever decides asks here first, before exceptions are weighed.
-func (s *Set) Nearest(ms []Match) []Match {
-	kept := ms[:0]
-	for _, m := range ms {
-		if !s.List(m.List).Nearest || !slices.ContainsFunc(kept, func(k Match) bool { return k.List == m.List && k.Depth < m.Depth }) {
-			kept = append(kept, m)
-		}
-	}
-	return kept
-}
-
 // EntryText returns the canonical text of the matching entry (see [Entry.String]) and its line in its list.
 func (s *Set) EntryText(m Match) (text string, line uint32) {
 	e := s.Entry(m)

@@ -91,7 +91,7 @@ type List struct {
 	Priority     int       // an exception beats blocks of equal or lower priority
 	Confidence   uint8     // how sure its publisher is, in percent: 1 to 100; 0: not said
 	Shadow       bool      // what it would block is only recorded as observed
-	Nearest      bool      // only its entries nearest to the name or address count: see [Set.Nearest] and [Builder.SetNearest]
+	Nearest      bool      // only its entries nearest to the name or address count; look-ups give all, whoever judges chooses
 	Groups       []string  // groups of clients it applies to; empty means all
 	GrantAllow   bool      // exceptions, ReplyTCPOnly and ActionAllow are honoured; without it a list can only block
 	GrantRewrite bool      // ReplyData is honoured; without it a list can only block
