@@ -70,3 +70,39 @@ func TestKey(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCanonical: the canonical spelling is one: spelled again it stays, it is printable, and its key has no scheme.
+func FuzzCanonical(f *testing.F) {
+	for _, s := range []string{"http://a.example/%61/../b//?q=%2f'\"", "https://A.example:443/\u00fc?\u00fc", "http://[2001:db8::1]:81/;x=%252e/..%5c", "http://a.example/?%zz%4", "http://a.example/%2e%2e/%2E"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+			return
+		}
+		host, err := hostname.ParseAuthority(u.Host, weburl.DefaultPort(u.Scheme))
+		if err != nil {
+			return
+		}
+		once := weburl.Canonical(u.Scheme, host, u)
+		again, err := url.Parse(once)
+		if err != nil {
+			t.Fatalf("%q is spelled %q: %v", text, once, err)
+		}
+		if twice := weburl.Canonical(u.Scheme, host, again); twice != once {
+			t.Fatalf("%q is spelled %q, and that %q", text, once, twice)
+		}
+		for i := range len(once) {
+			if once[i] <= ' ' || once[i] > '~' {
+				t.Fatalf("%q is spelled %q", text, once)
+			}
+		}
+		if u.Scheme+"://"+weburl.Key(once) != once {
+			t.Fatalf("the key of %q is %q", once, weburl.Key(once))
+		}
+		if loose := weburl.Loose(u.Scheme, host, u); loose == once {
+			t.Fatalf("%q: the loose spelling is the canonical one", text)
+		}
+	})
+}
