@@ -125,6 +125,7 @@ func (s *Snapshot) nearest(q *Subject, by trigger, all []blocklists.Match, from 
 	n := from
 	for i, m := range all[from:] {
 		if s.listing[m.List].nearest && (q.Spoken.settled(m.List, by) || holdsList(all[:from], m.List) ||
+			q.Place == verdict.PlaceCNAME && !m.Exception && q.Spoken.passed(m.List) ||
 			s.outdone(m, all[from:n]) || s.outdone(m, all[from+i:])) {
 			continue
 		}
@@ -134,7 +135,7 @@ func (s *Snapshot) nearest(q *Subject, by trigger, all []blocklists.Match, from 
 	kept := all[from:n]
 	for _, m := range kept {
 		if s.listing[m.List].nearest {
-			q.Spoken.note(m.List, by)
+			q.Spoken.note(m.List, by, m.Exception)
 		}
 	}
 	return all[:n]

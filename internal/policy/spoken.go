@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // trigger is what made an entry match, in the order in which one list with [blocklists.List.Nearest] is asked: in response policy
 // zones the first kind that matches settles what the zone says (draft-vixie-dnsop-dns-rpz-00 section 5).
 type trigger uint8
@@ -20,8 +22,15 @@ type Spoken struct {
 }
 
 type spoken struct {
-	list uint16
-	by   trigger
+	list   uint16
+	by     trigger
+	passed bool // by an exception
+}
+
+// passed says whether a list let a name of the transaction pass: then it says nothing against the names that it is an alias of, for what is
+// said of a name goes before what is said of the target of its CNAME (section 5.1 of the draft).
+func (h *Spoken) passed(list uint16) bool {
+	return h != nil && slices.ContainsFunc(h.lists, func(e spoken) bool { return e.list == list && e.passed })
 }
 
 // settled says whether a better trigger than by has spoken in a list.
@@ -37,15 +46,15 @@ func (h *Spoken) settled(list uint16, by trigger) bool {
 	return false
 }
 
-func (h *Spoken) note(list uint16, by trigger) {
+func (h *Spoken) note(list uint16, by trigger, passed bool) {
 	if h == nil {
 		return
 	}
 	for i := range h.lists {
 		if e := &h.lists[i]; e.list == list {
-			e.by = min(e.by, by)
+			e.by, e.passed = min(e.by, by), e.passed || passed
 			return
 		}
 	}
-	h.lists = append(h.lists, spoken{list, by})
+	h.lists = append(h.lists, spoken{list, by, passed})
 }
