@@ -28,7 +28,7 @@ type spoken struct {
 }
 
 // passed says whether a list let a name of the transaction pass: then it says nothing against the names that it is an alias of, for what is
-// said of a name goes before what is said of the target of its CNAME (section 5.1 of the draft).
+// said of a name goes before what is said of the target of its CNAME (section 5 of the draft).
 func (h *Spoken) passed(list uint16) bool {
 	return h != nil && slices.ContainsFunc(h.lists, func(e spoken) bool { return e.list == list && e.passed })
 }

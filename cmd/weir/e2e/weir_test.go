@@ -33,6 +33,7 @@ const (
 type setting struct {
 	ports []int  // of origins: reachable by CONNECT and by plain requests
 	dns   string // address of the resolver's upstream
+	six   bool   // the resolver listens on ::1 too
 	roots string // PEM file with the roots that origins are verified against
 	limit string // further lines of proxy.limits, indented by four
 	more  string // further sections of the config file
@@ -48,6 +49,7 @@ type weir struct {
 	log    string
 	proxy  string // address and port of each listener
 	dns    string
+	dns6   string
 	admin  string
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -94,6 +96,9 @@ func start(t testing.TB, set setting) *weir {
 	host := ownAddress()
 	w := &weir{t: t, set: set, dir: t.TempDir(), exited: make(chan struct{}), err: new(error), journal: &journal{}}
 	w.proxy, w.dns, w.admin = freePort(t, host), freePort(t, host), freePort(t, host)
+	if set.six {
+		w.dns6 = freePort(t, "::1")
+	}
 	w.config, w.events, w.log = filepath.Join(w.dir, "weir.yaml"), filepath.Join(w.dir, "events.jsonl"), filepath.Join(w.dir, "weir.log")
 	w.configure(set.more)
 	out, err := os.Create(w.log)
@@ -130,6 +135,10 @@ func (w *weir) configure(more string) {
 	if w.set.dns != "" {
 		upstreams = strconv.Quote(w.set.dns)
 	}
+	resolvers := strconv.Quote(w.dns)
+	if w.dns6 != "" {
+		resolvers += ", " + strconv.Quote(w.dns6)
+	}
 	if w.set.roots != "" {
 		roots = "roots: none\n    extra_roots_file: " + strconv.Quote(w.set.roots)
 	}
@@ -145,7 +154,7 @@ proxy:
   upstream:
     %s
 resolver:
-  listen: [%q]
+  listen: [%s]
   upstreams: [%s]
 admin:
   listen: %q
@@ -155,7 +164,7 @@ events:
   file: %q
 log:
   level: debug
-%s`, filepath.Join(w.dir, "data"), w.proxy, ports, ports, w.set.limit, roots, w.dns, upstreams, w.admin, w.events, more))
+%s`, filepath.Join(w.dir, "data"), w.proxy, ports, ports, w.set.limit, roots, resolvers, upstreams, w.admin, w.events, more))
 }
 
 // adminClient speaks to the admin listener alone.
