@@ -97,7 +97,7 @@ func deep(_, label string, n int) string {
 
 func TestNameServersThatCannotBeFound(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, change{resolver: func(c *resolver.Config) { c.Timeout = 300 * time.Millisecond }})
+	r := newRig(t, change{resolver: func(c *resolver.Config) { c.Timeout = 2 * time.Second }})
 	r.lists(t, entry("server:ns.crook.test", set.ReplyNXDOMAIN))
 	r.up.zone("mute.test.", func(w dns.ResponseWriter, q *dns.Msg) { // as load balancers: addresses alone
 		if q.Question[0].Qtype == dns.TypeA {
