@@ -161,17 +161,35 @@ func write(w io.Writer, a app.Answer, asJSON bool) error {
 	if a.List != "" {
 		fmt.Fprintf(&b, "  list   %s line %d: %s\n", a.List, a.Line, a.Entry)
 	}
+	if a.Answer != "" {
+		fmt.Fprintf(&b, "  answer %s\n", strings.Join(append([]string{a.Answer}, a.Records...), "; "))
+	}
 	for _, f := range a.Findings {
 		fmt.Fprintf(&b, "  found  %s (%s, %s) in %s at %d: %s\n", f.Detector, f.Severity, f.Technique, f.Where, f.Offset, f.Detail)
 	}
 	for _, s := range a.Trace {
-		fmt.Fprintf(&b, "  trace  %-10s %-8s %-5s %s\n", s.Stage, s.Place, s.Verdict, s.Subject)
+		fmt.Fprintf(&b, "  trace  %-10s %-8s %-5s %s%s\n", s.Stage, s.Place, s.Verdict, s.Subject, said(s))
 	}
 	if a.Leads {
 		b.WriteString("  note   where the name leads to was not judged; --resolve looks it up and judges that too\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// said says which entry of which list spoke in a step of the trace, what it beat, and whether it was only tried out.
+func said(s app.TraceEntry) (text string) {
+	if s.List != "" {
+		text = fmt.Sprintf("  (%s: %s", s.List, s.Entry)
+		if s.OverList != "" {
+			text += fmt.Sprintf(" over %s: %s", s.OverList, s.OverEntry)
+		}
+		text += ")"
+	}
+	if s.Would != "" {
+		text += "  would " + s.Would
+	}
+	return text
 }
 
 func inspectCommand() *cobra.Command {
