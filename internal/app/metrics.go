@@ -108,7 +108,7 @@ const maxListSeries = 500
 // showLists puts the metrics of the lists now in force into the place of those before. What cannot be shown costs itself only.
 func (w *Service) showLists(m *source.Manager) {
 	all := w.metrics()
-	err := w.admin.SetMetrics(append(all, listMetrics(m, w.core.tally)...))
+	err := w.admin.SetMetrics(append(append(all, w.lockMetrics()...), listMetrics(m, w.core.tally)...))
 	if err == nil {
 		return
 	}

@@ -55,7 +55,8 @@ func service(t *testing.T, yaml string) (*app.Service, *app.File) {
 // TestMetricsTable holds the table of docs/operations.md against what the admin listener really shows.
 func TestMetricsTable(t *testing.T) {
 	t.Parallel()
-	w, _ := service(t, "events: {file: /dev/null}\nlists: [{name: mine, file: /dev/null}]\n")
+	w, _ := service(t, "events: {file: /dev/null}\nlists: [{name: mine, file: /dev/null}]\ngroups: [{name: servers, networks: [10.0.0.0/8]}]\n"+
+		"reputation: {lock: [{name: servers, groups: [servers], learn_until: 2999-01-01T00:00:00Z}]}\n")
 	table := "| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n" + strings.Join(metricRows(t, w.Scrape()), "\n") + "\n"
 	page, err := os.ReadFile(operations)
 	if err != nil {
