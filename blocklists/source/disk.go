@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"weir/blocklists/set"
 )
 
 // disk is what the store asks of the file system when it writes; tests cut it off at every step.
@@ -14,6 +16,7 @@ type disk interface {
 	rename(from, to string) error
 	remove(path string) error
 	syncDir(dir string) error
+	save(s *set.Set, path string) error // as the others together, see package mapped
 }
 
 // output is a file on its way.
@@ -32,6 +35,7 @@ var _ disk = system{}
 func (system) create(dir, pattern string) (output, error) { return os.CreateTemp(dir, pattern) } // mode 0600
 func (system) rename(from, to string) error               { return os.Rename(from, to) }
 func (system) remove(path string) error                   { return os.Remove(path) }
+func (system) save(s *set.Set, path string) error         { return s.Save(path) }
 
 func (system) syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -246,7 +246,7 @@ func (m *Manager) persist(built *set.Set) *set.Set {
 	if m.readOnly || built.Note() == nil || built.Stats().Rules == 0 {
 		return built
 	}
-	if err := built.Save(m.snapshotPath()); err != nil {
+	if err := m.store.disk.save(built, m.snapshotPath()); err != nil {
 		m.log.Warn("save compiled lists", "err", err)
 		return built
 	}

@@ -3,6 +3,8 @@ package source
 import (
 	"errors"
 	"os"
+
+	"weir/blocklists/set"
 )
 
 // errDead is what a disk says after its last step.
@@ -55,6 +57,13 @@ func (d *DyingDisk) create(dir, pattern string) (output, error) {
 	out := &dyingFile{output: f, disk: d, path: f.Name()}
 	d.files = append(d.files, out)
 	return out, nil
+}
+
+func (d *DyingDisk) save(s *set.Set, path string) error {
+	if err := d.step(); err != nil {
+		return err
+	}
+	return s.Save(path)
 }
 
 func (d *DyingDisk) rename(from, to string) error {
