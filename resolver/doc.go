@@ -10,6 +10,8 @@
 //	    upstream/   a packet built from the question alone; identical questions joined; random id and port
 //	(7) answer/     only the chain of the asked name; the gate judges each name and address in it, on cache hits too; a chain that the
 //	                upstream cut is asked for from (4) on, behind the judgement of what is there
+//	    servers.go  the name servers of the zones that the answer came from, when a list asks about them (RPZ NSDNAME, NSIP)
+//	    rewrite.go  the records of the list that decided; the target of its CNAME goes through (4) to (7)
 //	(8) reply.go    the reply is built from parsed records; the client's id and letter case come back; UDP size
 //	(9) event       one event, in one deferred place
 //
