@@ -364,7 +364,9 @@ func TestNearestWithin(t *testing.T) {
 		{"a passed name passes its addresses and servers", "10.0.0.9", false, []step{
 			{"name", "passed.test", ""}, {"address", "9.9.9.9", ""}, {"server", "x.ns.test", ""}, {"server", "8.8.8.8", ""},
 		}},
-		{"but not what its chain leads to", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"cname", "blocked.test", "zone"}}},
+		{"and what it is an alias of, as a rule does", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"cname", "blocked.test", ""}}},
+		{"but not in other lists", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"cname", "ok.wild.test", "other"}}},
+		{"and not another name", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"name", "blocked.test", "zone"}}},
 		{"a passed client passes all", "10.5.0.1", false, []step{
 			{"name", "blocked.test", ""}, {"cname", "blocked.test", ""}, {"address", "9.9.9.9", ""}, {"server", "x.ns.test", ""},
 		}},
