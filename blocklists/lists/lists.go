@@ -19,8 +19,14 @@ var (
 	dynamicDNS string
 	//go:embed doh.txt
 	doh string
+	//go:embed tunnels.txt
+	tunnels string
+	//go:embed free-hosting.txt
+	freeHosting string
 	//go:embed shared.txt
 	shared string
+	//go:embed known.txt
+	known string
 )
 
 // Builtin returns the built-in lists, worst class first, ready for [source.Config]. Their names start with "weir-".
@@ -30,7 +36,10 @@ func Builtin() []source.Source {
 		builtin("weir-ip-lookup", set.ClassUntrusted, "ip-lookup", ipLookup),
 		builtin("weir-dynamic-dns", set.ClassUntrusted, "dynamic-dns", dynamicDNS),
 		builtin("weir-doh", set.ClassUntrusted, "doh", doh),
+		builtin("weir-tunnels", set.ClassUntrusted, "tunnel", tunnels),
+		builtin("weir-free-hosting", set.ClassUntrusted, "free-hosting", freeHosting),
 		builtin("weir-shared", set.ClassShared, "shared-hosting", shared),
+		builtin("weir-known", set.ClassKnown, "popular", known),
 	}
 }
 

@@ -39,7 +39,11 @@ func TestBuiltin(t *testing.T) {
 		{"abc123.dns.nextdns.io", "weir-doh"},
 		{"tenant.workers.dev", "weir-shared"},
 		{"amazonaws.com", ""},
-		{"www.google.com", ""},
+		{"www.google.com", "weir-known"},
+		{"docs.google.com", "weir-shared"},
+		{"download.microsoft.com", "weir-known"},
+		{"home.portmap.io", "weir-tunnels"},
+		{"site.rf.gd", "weir-free-hosting"},
 		{"www.quad9.net", ""},
 	} {
 		if got := first(s, c.target); got != c.list {
