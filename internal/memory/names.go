@@ -33,7 +33,7 @@ var (
 )
 
 // Names is a set of names in a text file that people edit: one a line, "x" for x alone, ".x" for x and all below, "*.x" for all below,
-// an address, or a name with a path for one customer of a shared service ("storage.googleapis.com/bucket"); '#' begins a comment. What
+// an address, or a name with a path for one customer of a shared service ("gcs/bucket"); '#' begins a comment. What
 // is added is appended, a line at a time, so a crash costs at most the last line. It is safe for concurrent use.
 type Names struct {
 	path  string

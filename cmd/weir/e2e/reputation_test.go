@@ -177,7 +177,7 @@ func TestLock(t *testing.T) {
 		t.Error(a)
 	}
 	a := w.curl(page("new.test"))
-	if a.blocked(t, 403); !strings.Contains(string(a.body), "not learnt by lock servers") {
+	if a.blocked(t, 403); !strings.Contains(string(a.body), "Not learnt by lock servers") {
 		t.Errorf("%s", a.body)
 	}
 	w.curl(page("127.0.0.1")) // the organisation's own address: the config says so

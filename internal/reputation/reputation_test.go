@@ -1,0 +1,208 @@
+package reputation_test
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"weir/internal/hostname"
+	"weir/internal/identity"
+	"weir/internal/inspect"
+	"weir/internal/memory"
+	"weir/internal/reputation"
+	"weir/internal/reputation/lookalike"
+	"weir/internal/verdict"
+)
+
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+const day = 24 * time.Hour
+
+func name(s string) hostname.Name { return hostname.MustParse(s) }
+
+// book knows some names for some days.
+func book(t *testing.T, known map[string]time.Duration) *reputation.Book {
+	t.Helper()
+	m := memory.New(memory.MinNames, [2]uint64{1, 2})
+	for key, age := range known {
+		m.Note(key, now.Add(-age))
+	}
+	return reputation.New(reputation.Config{
+		Memory: m, UnknownFor: day, SuspectFor: 30 * day, Suffixes: []hostname.Name{name("top"), name("risky.example")},
+		Internal:   []hostname.Name{name("corp.example")},
+		Lookalikes: lookalike.New(append(reputation.Popular(), lookalike.Popular{Name: name("mybank.example"), Protected: true})),
+	})
+}
+
+// TestClasses: of several classes the worst counts, lists of known names acquit, and only of what they name.
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	b := book(t, map[string]time.Duration{
+		"old.test": 3 * day, "young.test": time.Hour, "rnybank.example": 40 * day, "rnicrosoft.com": 2 * day, "old.top": 90 * day,
+		"gcs/oldbucket": 3 * day,
+	})
+	for _, c := range []struct {
+		what  string
+		ask   reputation.Question
+		class verdict.Class
+		kind  verdict.Ground
+		of    string
+		fresh bool
+	}{
+		{"never seen", reputation.Question{Name: name("www.new.test")}, verdict.ClassUnknown, verdict.GroundNew, "", true},
+		{"seen an hour ago", reputation.Question{Name: name("young.test")}, verdict.ClassUnknown, verdict.GroundNew, "", true},
+		{"seen for days, by its domain", reputation.Question{Name: name("a.b.old.test")}, verdict.ClassKnown, verdict.GroundSeen, "", false},
+		{"on a list of known names", reputation.Question{Name: name("new.test"), Known: true}, verdict.ClassKnown, verdict.GroundNone, "", false},
+		{"risky suffix", reputation.Question{Name: name("new.top")}, verdict.ClassUntrusted, verdict.GroundSuffix, "top", true},
+		{"risky suffix, known for long", reputation.Question{Name: name("old.top")}, verdict.ClassUntrusted, verdict.GroundSuffix, "top", false},
+		{"risky suffix, on a list of known names", reputation.Question{Name: name("good.top"), Known: true}, verdict.ClassKnown, verdict.GroundNone, "", false},
+		{"below a risky domain", reputation.Question{Name: name("x.risky.example")}, verdict.ClassUntrusted, verdict.GroundSuffix, "risky.example", true},
+		{"the suffix itself", reputation.Question{Name: name("top")}, verdict.ClassUnknown, verdict.GroundNew, "", true},
+		{"look-alike of a popular name", reputation.Question{Name: name("rnicrosoft.com")}, verdict.ClassUntrusted, verdict.GroundLookalike, "microsoft.com", false},
+		{"look-alike that is popular", reputation.Question{Name: name("rnicrosoft.com"), Known: true}, verdict.ClassKnown, verdict.GroundNone, "", false},
+		{"look-alike that is known for long", reputation.Question{Name: name("rnybank.example")}, verdict.ClassKnown, verdict.GroundSeen, "", false},
+		{"own zone", reputation.Question{Name: name("host.corp.example")}, verdict.ClassUnknown, verdict.GroundInternal, "corp.example", false},
+		{"tenant by name", reputation.Question{Name: name("mine.github.io")}, verdict.ClassShared, verdict.GroundTenant, "github-pages", true},
+		{"popular parent does not lift its tenant", reputation.Question{Name: name("mine.github.io"), Known: true, Depth: 1}, verdict.ClassShared, verdict.GroundTenant, "github-pages", true},
+		{"popular tenant", reputation.Question{Name: name("www.mine.github.io"), Known: true, Depth: 1}, verdict.ClassKnown, verdict.GroundNone, "", false},
+		{"tenant by path, new", reputation.Question{Name: name("storage.googleapis.com"), URL: "https://storage.googleapis.com/newbucket/x"}, verdict.ClassShared, verdict.GroundTenant, "gcs", true},
+		{"tenant by path, known", reputation.Question{Name: name("storage.googleapis.com"), URL: "https://storage.googleapis.com/oldbucket/x"}, verdict.ClassShared, verdict.GroundTenant, "gcs", false},
+		{"list of shared services", reputation.Question{Name: name("me.paste.test"), Shared: true, Depth: 1}, verdict.ClassShared, verdict.GroundTenant, "paste.test", true},
+	} {
+		c.ask.Now = now
+		got := b.Judge(c.ask)
+		if got.Class != c.class || got.Grounds.Kind != c.kind || got.Grounds.Of != c.of || got.Fresh != c.fresh {
+			t.Errorf("%s: %+v", c.what, got)
+		}
+	}
+	var none *reputation.Book
+	if none.Judge(reputation.Question{Name: name("x.test")}).Class != verdict.ClassUnknown {
+		t.Error("no Book knows nothing")
+	}
+	if _, locked := none.Locked(reputation.Door{Name: name("x.test")}); locked {
+		t.Error("no Book locks nothing")
+	}
+}
+
+// watched is a Book with a lock, its memory and what the lock learns.
+func watched(t *testing.T, until time.Time) (*reputation.Book, *memory.Memory, *memory.Names) {
+	t.Helper()
+	clients, err := identity.NewTable([]identity.Group{{Name: "servers", Networks: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers, _ := clients.Number("servers")
+	m, names := memory.New(memory.MinNames, [2]uint64{1, 2}), memory.NewNames(filepath.Join(t.TempDir(), "servers.txt"))
+	t.Cleanup(func() { _ = names.Close() })
+	return reputation.New(reputation.Config{
+		Memory: m, UnknownFor: day, Clients: clients, Internal: []hostname.Name{name("corp.example")},
+		Locks: []reputation.Lock{{Name: "servers", Groups: servers, Until: until, Names: names}},
+	}), m, names
+}
+
+// TestObserver: what passed and was answered is remembered by registrable domain or tenant, and learnt for the clients of the lock.
+func TestObserver(t *testing.T) {
+	t.Parallel()
+	b, m, learnt := watched(t, now.Add(time.Hour))
+	o := reputation.NewObserver(slog.New(slog.DiscardHandler))
+	tx := func(target, client string) *inspect.Transaction {
+		return &inspect.Transaction{
+			Now: now, Target: hostname.Authority{Name: name(target)}, Verdict: verdict.Verdict{Action: verdict.Allow}, Answered: true,
+			Flow: &inspect.Flow{Client: identity.Client{Addr: netip.MustParseAddr(client)}},
+		}
+	}
+	o.Observe(tx("early.test", "10.2.0.1")) // before there is a Book
+	o.Swap(b)
+	passed := tx("www.passed.test", "10.2.0.1")
+	passed.Names = []hostname.Name{name("edge.cdn.test")}
+	blocked, unanswered, byPath, own := tx("blocked.test", "10.2.0.1"), tx("unanswered.test", "10.2.0.1"), tx("storage.googleapis.com", "10.2.0.1"), tx("x.corp.example", "10.2.0.1")
+	blocked.Verdict.Action, unanswered.Answered, byPath.Request.URL = verdict.Block, false, "https://storage.googleapis.com/bucket/key?q"
+	literal := tx("x.test", "10.2.0.1")
+	literal.Target = hostname.Authority{Addr: netip.MustParseAddr("::ffff:192.0.2.1")}
+	for _, x := range []*inspect.Transaction{passed, blocked, unanswered, byPath, own, literal, tx("elsewhere.test", "10.3.0.1")} {
+		o.Observe(x)
+	}
+	for key, want := range map[string]bool{
+		"passed.test": true, "cdn.test": true, "gcs/bucket": true, "elsewhere.test": true,
+		"early.test": false, "blocked.test": false, "unanswered.test": false, "googleapis.com": false, "storage.googleapis.com": false, "corp.example": false,
+	} {
+		if _, _, ok := m.Seen(key); ok != want {
+			t.Errorf("%s: remembered %v", key, ok)
+		}
+	}
+	for key, want := range map[string]bool{
+		"www.passed.test": true, "storage.googleapis.com": true, "gcs/bucket": true, "192.0.2.1": true,
+		"passed.test": false, "edge.cdn.test": false, "blocked.test": false, "unanswered.test": false, "elsewhere.test": false, "x.corp.example": false,
+	} {
+		if ok := learnt.Has(key, hostname.Name{}); ok != want {
+			t.Errorf("%s: learnt %v", key, ok)
+		}
+	}
+}
+
+// TestLocked: who is locked to what, and from when on.
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	b, _, learnt := watched(t, now)
+	for _, key := range []string{"good.test", "storage.googleapis.com", "gcs/bucket", "192.0.2.1"} {
+		if err := learnt.Add(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	servers := b.Locks()[0].Groups
+	const bucket = "https://storage.googleapis.com/"
+	for _, c := range []struct {
+		what string
+		door reputation.Door
+		want bool
+	}{
+		{"learnt", reputation.Door{Groups: servers, Name: name("good.test")}, false},
+		{"below a learnt name", reputation.Door{Groups: servers, Name: name("www.good.test")}, true},
+		{"not learnt", reputation.Door{Groups: servers, Name: name("new.test")}, true},
+		{"somebody else", reputation.Door{Name: name("new.test")}, false},
+		{"while it learns", reputation.Door{Now: now.Add(-time.Second), Groups: servers, Name: name("new.test")}, false},
+		{"own zone", reputation.Door{Groups: servers, Name: name("x.corp.example")}, false},
+		{"address", reputation.Door{Groups: servers, Addr: netip.MustParseAddr("192.0.2.1")}, false},
+		{"other address", reputation.Door{Groups: servers, Addr: netip.MustParseAddr("192.0.2.2")}, true},
+		{"service before its path is known", reputation.Door{Groups: servers, Name: name("storage.googleapis.com")}, false},
+		{"learnt bucket", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "bucket/x"}, false},
+		{"other bucket", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "other/x"}, true},
+		{"other bucket for lenient servers", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "bucket/x", LooseURL: bucket + "other/x"}, true},
+	} {
+		if c.door.Now.IsZero() {
+			c.door.Now = now
+		}
+		if lock, ok := b.Locked(c.door); ok != c.want || ok && lock != "servers" {
+			t.Errorf("%s: %v %q", c.what, ok, lock)
+		}
+	}
+}
+
+func TestPopular(t *testing.T) {
+	t.Parallel()
+	seen := map[hostname.Name]bool{}
+	for _, p := range reputation.Popular() {
+		if seen[p.Name] || p.Name.Registrable() != p.Name {
+			t.Errorf("%s stands twice, or is no registrable domain", p.Name)
+		}
+		seen[p.Name] = true
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	m := memory.New(1<<16, [2]uint64{1, 2})
+	m.Note("old.test", now.Add(-90*day))
+	book := reputation.New(reputation.Config{Memory: m, UnknownFor: day, SuspectFor: 30 * day, Suffixes: []hostname.Name{name("top")}, Lookalikes: lookalike.New(reputation.Popular())})
+	for what, q := range map[string]reputation.Question{
+		"old": {Now: now, Name: name("www.old.test")}, "new": {Now: now, Name: name("www.somebody.example")}, "tenant": {Now: now, Name: name("mine.github.io")},
+	} {
+		b.Run(what, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				book.Judge(q)
+			}
+		})
+	}
+}
