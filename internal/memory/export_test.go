@@ -1,4 +1,4 @@
 package memory
 
-// Sip lets tests compare the hash with its published vectors.
-func Sip(key [2]uint64, s string) uint64 { return sip(key, s) }
+// SIP lets tests compare the hash with its published vectors.
+func SIP(key [2]uint64, s string) uint64 { return sip(key, s) }

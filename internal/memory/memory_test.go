@@ -54,7 +54,7 @@ func TestSip(t *testing.T) {
 		length int
 		want   uint64
 	}{{0, 0x726fdb47dd0e0e31}, {1, 0x74f839c593dc67fd}, {8, 0x93f5f5799a932462}, {15, 0xa129ca6149be45e5}} {
-		if got := memory.Sip(k, string(text[:c.length])); got != c.want {
+		if got := memory.SIP(k, string(text[:c.length])); got != c.want {
 			t.Errorf("%d octets: %#x, want %#x", c.length, got, c.want)
 		}
 	}
