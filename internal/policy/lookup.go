@@ -135,7 +135,7 @@ func (s *Snapshot) nearest(q *Subject, by trigger, all []blocklists.Match, from 
 	kept := all[from:n]
 	for _, m := range kept {
 		if s.listing[m.List].nearest {
-			q.Spoken.note(m.List, by, m.Exception)
+			q.Spoken.note(m.List, by, m.Exception && by == byTarget)
 		}
 	}
 	return all[:n]

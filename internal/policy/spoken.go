@@ -24,7 +24,7 @@ type Spoken struct {
 type spoken struct {
 	list   uint16
 	by     trigger
-	passed bool // by an exception
+	passed bool // a name, by an exception
 }
 
 // passed says whether a list let a name of the transaction pass: then it says nothing against the names that it is an alias of, for what is
