@@ -367,6 +367,7 @@ func TestNearestWithin(t *testing.T) {
 		{"and what it is an alias of, as a rule does", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"cname", "blocked.test", ""}}},
 		{"but not in other lists", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"cname", "ok.wild.test", "other"}}},
 		{"and not another name", "10.0.0.9", false, []step{{"name", "passed.test", ""}, {"name", "blocked.test", "zone"}}},
+		{"a passed address passes no name", "10.0.0.9", false, []step{{"address", "9.9.9.1", ""}, {"cname", "blocked.test", "zone"}}},
 		{"a passed client passes all", "10.5.0.1", false, []step{
 			{"name", "blocked.test", ""}, {"cname", "blocked.test", ""}, {"address", "9.9.9.9", ""}, {"server", "x.ns.test", ""},
 		}},
