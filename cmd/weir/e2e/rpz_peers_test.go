@@ -88,17 +88,18 @@ func (n *internet) startUnbound(t testing.TB, zoneFile string) peer {
 	program := tool(t, "unbound")
 	dir := t.TempDir()
 	p := peer{name: "unbound", version: version(t, program, "-V"), v4: freePort(t, unboundAddr), v6: freePort(t, "::1"), ended: make(chan struct{})}
-	conf := fmt.Sprintf(unboundConf, unboundAddr, port(p.v4), port(p.v6), dir, zoneFile)
+	var conf strings.Builder
+	conf.WriteString(fmt.Sprintf(unboundConf, unboundAddr, port(p.v4), port(p.v6), dir, zoneFile))
 	for _, apex := range slices.Sorted(maps.Keys(n.zones)) {
 		z := n.zones[apex]
-		conf += "stub-zone:\n  name: " + apex + "\n"
+		conf.WriteString("stub-zone:\n  name: " + apex + "\n")
 		if z.addr == hostServer || z.addr == rootServer {
-			conf += "  stub-addr: " + z.addr + "@" + n.port + "\n"
+			conf.WriteString("  stub-addr: " + z.addr + "@" + n.port + "\n")
 		} else { // by name, so that the rules on names of servers have one
-			conf += "  stub-host: " + z.server + "@" + n.port + "\n"
+			conf.WriteString("  stub-host: " + z.server + "@" + n.port + "\n")
 		}
 	}
-	run(t, dir, p, program, "-d", "-c", writeFile(t, filepath.Join(dir, "unbound.conf"), conf))
+	run(t, dir, p, program, "-d", "-c", writeFile(t, filepath.Join(dir, "unbound.conf"), conf.String()))
 	return p
 }
 
