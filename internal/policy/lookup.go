@@ -124,8 +124,7 @@ func (s *Snapshot) asked(q *Subject, m blocklists.Match) bool {
 func (s *Snapshot) nearest(q *Subject, by trigger, all []blocklists.Match, from int) []blocklists.Match {
 	n := from
 	for i, m := range all[from:] {
-		if s.listing[m.List].nearest && (q.Spoken.settled(m.List, by) || holdsList(all[:from], m.List) ||
-			q.Place == verdict.PlaceCNAME && !m.Exception && q.Spoken.passed(m.List) ||
+		if s.listing[m.List].nearest && (settled(q, by, m) || holdsList(all[:from], m.List) ||
 			s.outdone(m, all[from:n]) || s.outdone(m, all[from+i:])) {
 			continue
 		}
@@ -139,6 +138,11 @@ func (s *Snapshot) nearest(q *Subject, by trigger, all []blocklists.Match, from 
 		}
 	}
 	return all[:n]
+}
+
+// settled says whether what the list of m says was said before: by a better trigger, or when it let pass the name that m's is an alias of.
+func settled(q *Subject, by trigger, m blocklists.Match) bool {
+	return q.Spoken.settled(m.List, by) || q.Place == verdict.PlaceCNAME && !m.Exception && q.Spoken.passed(m.List)
 }
 
 func holdsList(all []blocklists.Match, list uint16) bool {
