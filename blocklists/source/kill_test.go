@@ -71,10 +71,10 @@ func (w *world) life(t *testing.T, m *source.Manager) {
 func whole(t *testing.T, what string, s *set.Set) {
 	t.Helper()
 	for _, list := range []string{"far", "mine/own"} {
-		found := ""
+		var found []int
 		for _, v := range []struct{ version, n int }{{1, 300}, {2, 250}, {3, 20}, {4, 30}} {
 			if strings.Contains(" "+listed(s, fmt.Sprintf("v%d-%d.example", v.version, v.n))+" ", " "+list+" ") {
-				found += fmt.Sprint(v.version)
+				found = append(found, v.version)
 				for i := range v.n {
 					if !strings.Contains(" "+listed(s, fmt.Sprintf("n%d.example", i))+" ", " "+list+" ") {
 						t.Fatalf("%s: half of %s, version %d: n%d is missing", what, list, v.version, i)
@@ -83,7 +83,7 @@ func whole(t *testing.T, what string, s *set.Set) {
 			}
 		}
 		if len(found) != 1 {
-			t.Errorf("%s: versions %q of %s are in force", what, found, list)
+			t.Errorf("%s: versions %v of %s are in force", what, found, list)
 		}
 	}
 }

@@ -28,7 +28,7 @@ fortinet.com paloaltonetworks.com cloudflare.com godaddy.com wordpress.com
 // Popular are the built-in names that others imitate, as package lookalike wants them.
 func Popular() []lookalike.Popular {
 	var out []lookalike.Popular
-	for _, word := range strings.Fields(brands) {
+	for word := range strings.FieldsSeq(brands) {
 		out = append(out, lookalike.Popular{Name: hostname.MustParse(word), Rank: len(out) + 1})
 	}
 	return out
