@@ -261,6 +261,11 @@ func FuzzForged(f *testing.F) {
 				}
 			}
 		}
+		for n := range s.Names(0, 0, 1, 2, 3) {
+			if n.IsZero() {
+				t.Error("a name that is none")
+			}
+		}
 		for i := range uint32(200) {
 			_, _ = s.EntryText(set.Match{Entry: i})
 			_, _ = s.EntryText(set.Match{Entry: i | 1<<31})

@@ -34,6 +34,8 @@ type core struct {
 	locks sync.Mutex // guards names
 	names map[string]*memory.Names
 
+	imitated imitated
+
 	mu    sync.Mutex // guards what follows and every change of policy
 	file  *File
 	lists *source.Manager
@@ -56,6 +58,7 @@ func newCore(ctx context.Context, f *File, c coreConfig) (*core, error) {
 		k.log = slog.New(slog.DiscardHandler)
 	}
 	k.seen, k.names = reputation.NewObserver(k.log), map[string]*memory.Names{}
+	k.imitated.later = !c.readOnly
 	if err := k.openMemory(f, c.readOnly); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (k *core) compile(f *File, set *blocklists.Set) (*policy.Snapshot, error) {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	cfg.Tally = k.tally
-	if cfg.Standing, err = k.book(f, cfg.Clients); err != nil {
+	if cfg.Standing, err = k.book(f, cfg.Clients, set); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	snap, err := policy.Compile(cfg, set)
@@ -150,6 +153,7 @@ func (k *core) commit(c change) {
 // relist puts a new Set in force under the same config file. It is called by the lists' own goroutine; a manager that was
 // replaced meanwhile no longer speaks.
 func (k *core) relist(m *source.Manager, set *blocklists.Set) error {
+	k.imitated.of(set, k.current().Reputation.Protect) // it takes longest: nobody waits for the lock meanwhile
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.lists != m {

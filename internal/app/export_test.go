@@ -3,9 +3,15 @@ package app
 import (
 	"context"
 	"net/http/httptest"
+	"net/netip"
 	"os"
+	"testing"
+	"time"
 
 	"weir/internal/config"
+	"weir/internal/hostname"
+	"weir/internal/inspect"
+	"weir/internal/reputation/lookalike"
 )
 
 // Obey is obey without a Service.
@@ -31,3 +37,27 @@ func (w *Service) Scrape() string {
 	w.admin.ServeHTTP(a, r)
 	return a.Body.String()
 }
+
+// CheckOn says why a Service decides as it does about a query for a name.
+func CheckOn(w *Service, text string) (string, error) {
+	n, err := hostname.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	x := w.core.gate.Begin(inspect.DNS, &inspect.Flow{Client: w.core.gate.Policy().Client(netip.MustParseAddr("127.0.0.1"))}, time.Now())
+	defer x.Done(time.Now())
+	x.Query(time.Now(), inspect.Question{Name: n, Type: 1, Class: 1})
+	return x.Reason().Why, nil
+}
+
+// Imitate does what the start did not wait for; it may be doing it at the same time.
+func Imitate(t *testing.T, w *Service) {
+	t.Helper()
+	m := w.core.manager()
+	if err := w.core.relist(m, m.Set()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Imitated is the index of the names that others imitate.
+func Imitated(w *Service) *lookalike.Index { return w.core.imitated.index }

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"weir/blocklists"
 	"weir/internal/admin"
 	"weir/internal/config"
 	"weir/internal/identity"
 	"weir/internal/memory"
 	"weir/internal/redact"
 	"weir/internal/reputation"
-	"weir/internal/reputation/lookalike"
 	"weir/internal/verdict"
 )
 
@@ -94,10 +94,10 @@ func (k *core) lockProblems(f *File) (found config.Problems) {
 }
 
 // book is what gives classes under one policy.
-func (k *core) book(f *File, clients *identity.Table) (*reputation.Book, error) {
+func (k *core) book(f *File, clients *identity.Table, set *blocklists.Set) (*reputation.Book, error) {
 	r := &f.Reputation
 	cfg := reputation.Config{
-		Memory: k.memory, UnknownFor: r.UnknownFor.Std(), SuspectFor: r.SuspectFor.Std(), Lookalikes: imitated(r.Protect), Clients: clients,
+		Memory: k.memory, UnknownFor: r.UnknownFor.Std(), SuspectFor: r.SuspectFor.Std(), Lookalikes: k.imitated.of(set, r.Protect), Clients: clients,
 	}
 	for _, n := range r.RiskySuffixes {
 		cfg.Suffixes = append(cfg.Suffixes, n.Name)
@@ -117,15 +117,6 @@ func (k *core) book(f *File, clients *identity.Table) (*reputation.Book, error) 
 		cfg.Locks = append(cfg.Locks, lock)
 	}
 	return reputation.New(cfg), nil
-}
-
-// imitated are the names that others imitate: those of the config, and the built-in ones.
-func imitated(protect []config.Name) *lookalike.Index {
-	names := reputation.Popular()
-	for _, n := range protect {
-		names = append(names, lookalike.Popular{Name: n.Name, Protected: true})
-	}
-	return lookalike.New(names)
 }
 
 // close gives back what a core keeps open; nothing is lost where it is not called.

@@ -164,11 +164,22 @@ func (w *Service) Start(ctx context.Context) error {
 	}
 	w.follow(w.core.manager())
 	w.running.Go(func() { w.rotate(ctx) })
+	w.running.Go(w.imitate)
 	w.mu.Lock()
 	w.ready = true
 	w.mu.Unlock()
 	w.record("started")
 	return nil
+}
+
+// imitate completes what the start did not wait for.
+func (w *Service) imitate() {
+	switch changed, err := w.core.imitate(); {
+	case err != nil:
+		w.log.Error("look-alikes of the names on popularity lists are not found", "error", err)
+	case changed:
+		w.swapped("popular names known")
+	}
 }
 
 // serve runs one server; that it ends by itself ends the program.

@@ -7,11 +7,16 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"weir/internal/event"
 	"weir/internal/gate"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
+	"weir/internal/memory"
+	"weir/internal/policy"
+	"weir/internal/reputation"
+	"weir/internal/reputation/lookalike"
 )
 
 func benchRig(b *testing.B) *rig {
@@ -97,5 +102,59 @@ func BenchmarkShortRuns(b *testing.B) {
 		x.Data(now, inspect.ResponseData, body)
 		x.End(now, inspect.ResponseData)
 		x.Done(now)
+	}
+}
+
+// judged is a gate that gives classes and remembers: one name that is known here for long, all others new.
+func judged(b *testing.B) *rig {
+	seen := memory.New(1<<16, [2]uint64{1, 2})
+	seen.Note("fine.test", now.Add(-90*24*time.Hour))
+	book := reputation.New(reputation.Config{
+		Memory: seen, UnknownFor: 24 * time.Hour, SuspectFor: 30 * 24 * time.Hour, Lookalikes: lookalike.New(reputation.Popular()),
+		Suffixes: []hostname.Name{hostname.MustParse("top")},
+	})
+	o := reputation.NewObserver(nil)
+	o.Swap(book)
+	r := benchRig(b)
+	r.Gate = gate.New(gate.Config{Engine: r.engine, Recorder: event.Discard{}, Observers: []inspect.Observer{o}})
+	r.Swap(snapshot(b, r.engine, func(c *policy.Config) { c.Standing = book }))
+	return r
+}
+
+// BenchmarkJudged is a tunnel's CONNECT, a request and a query, with a class for the name, which is known or new here.
+func BenchmarkJudged(b *testing.B) {
+	u := &url.URL{Path: "/index.html", RawQuery: "a=b"}
+	header, reply := http.Header{"User-Agent": {"curl/8"}}, http.Header{"Content-Type": {"text/html"}}
+	for _, name := range []string{"www.fine.test", "www.somebody-new.example"} {
+		r := judged(b)
+		target := hostname.Authority{Name: hostname.MustParse(name), Port: 80}
+		b.Run("connect/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x := r.Begin(inspect.Tunnel, r.flow(), now)
+				x.Connect(now, name+":443")
+				x.Interception(now)
+				x.Done(now)
+			}
+		})
+		b.Run("request/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x := r.Begin(inspect.HTTP, r.flow(), now)
+				x.Request(now, gate.RequestHead{Scheme: "http", Method: "GET", Host: name, URL: u, Proto: "HTTP/1.1", Header: header, Target: target})
+				x.Response(now, 200, "HTTP/1.1", reply)
+				x.Done(now)
+			}
+		})
+		b.Run("query/"+name, func(b *testing.B) {
+			q := inspect.Question{Name: target.Name, Type: 1, Class: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				x := r.Begin(inspect.DNS, r.flow(), now)
+				x.Query(now, q)
+				x.Note(func(e *event.Event) { e.DNS = &event.DNS{RCod: "NOERROR"} })
+				x.Done(now)
+			}
+		})
 	}
 }
