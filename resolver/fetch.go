@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"weir/internal/hostname"
 	"weir/resolver/answer"
 	"weir/resolver/cache"
 	"weir/resolver/listener"
@@ -89,7 +90,9 @@ func (t *transaction) judged(ctx context.Context, whole answer.Part) (answer.Par
 	if err != nil || t.x.Verdict().Blocks() {
 		return whole, err
 	}
-	return whole, t.judgeServers(ctx, whole)
+	zones := map[hostname.Name]hostname.Name{}
+	told(zones, whole)
+	return whole, t.r.judgeServers(ctx, t.x, whole.Chain, zones)
 }
 
 // piece answers for a name at the end of a chain, by the stages (4) to (6).

@@ -93,8 +93,8 @@ type Resolver struct {
 	log   *slog.Logger
 	times answer.Times
 	cache *cache.Cache
-	// missing holds questions about name servers that nobody could answer a moment ago.
-	missing *cache.Cache
+	// sought holds what was learnt about name servers a moment ago and is not in the cache.
+	sought *cache.Cache
 	flight  cache.Flight
 	client  *upstream.Client
 	server  *listener.Server
@@ -102,6 +102,7 @@ type Resolver struct {
 	count   atomic.Int64 // upstream servers
 
 	pending   *listener.Fair // queries that wait for upstreams
+	seeking   *listener.Fair // questions about name servers under way
 	refusals  listener.Rate  // replies to strangers
 	strangers listener.Once  // events about them
 	excess    listener.Once  // events that say that a client is over its limit
@@ -128,7 +129,7 @@ func New(g *gate.Gate, cfg Config) (*Resolver, error) {
 	if r.cache, err = cache.New(cfg.CacheEntries); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	if r.missing, err = cache.New(missingEntries); err != nil {
+	if r.sought, err = cache.New(soughtEntries); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	if cfg.MaxPending <= 0 {
@@ -138,6 +139,7 @@ func New(g *gate.Gate, cfg Config) (*Resolver, error) {
 		cfg.MaxPendingPerClient = defaultPendingPerClient
 	}
 	r.pending = listener.NewFair(cfg.MaxPending, cfg.MaxPendingPerClient)
+	r.seeking = listener.NewFair(seekingTotal, seekingPerClient)
 	limits := cfg.Limits
 	limits.Listen, limits.Handler = cfg.Listen, r.Handle
 	if r.server, err = listener.New(limits); err != nil {
@@ -169,7 +171,7 @@ func (r *Resolver) SetUpstreams(u Upstreams) error {
 	}
 	r.client.Set(set)
 	r.cache.Purge()
-	r.missing.Purge()
+	r.sought.Purge()
 	r.count.Store(int64(len(set.Default)))
 	if len(set.Default) == 0 {
 		return errors.Join(ErrNoUpstream, problem)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"weir/internal/gate"
-	"weir/internal/hostname"
 	"weir/internal/verdict"
 	"weir/resolver"
 )
@@ -24,16 +23,33 @@ func (j *Judge) Resolve(ctx context.Context, now time.Time, target string) (Answ
 	if name.IsZero() || x.Verdict().Blocks() {
 		return j.answer(target, x), nil
 	}
-	found, err := j.addresses(ctx, name)
+	r, err := newResolver(j.core.current().File, j.core.gate, slog.New(slog.DiscardHandler), false)
 	if err != nil {
 		return Answer{}, err
 	}
-	judge := judgeAnswer
-	if strings.Contains(target, "://") {
-		judge = judgeDial
+	err = errors.Join(j.follow(ctx, now, r, x, strings.Contains(target, "://")), r.Shutdown(ctx))
+	if err != nil {
+		return Answer{}, err
 	}
-	judge(now, x, found)
 	return j.answer(target, x), nil
+}
+
+// follow judges where the target of x leads to: as the proxy does where dial says so, else as the resolver does.
+func (j *Judge) follow(ctx context.Context, now time.Time, r *resolver.Resolver, x *gate.Exchange, dial bool) error {
+	name := x.Target().Name
+	found, err := r.Addresses(ctx, name)
+	if err != nil && !errors.Is(err, resolver.ErrNoName) && !errors.Is(err, resolver.ErrNoAddress) {
+		return err
+	}
+	if dial {
+		judgeDial(now, x, found)
+	} else {
+		judgeAnswer(now, x, found)
+	}
+	if x.Verdict().Blocks() || dial && len(found.Addrs) == 0 {
+		return nil
+	}
+	return r.JudgeServers(ctx, x, name, found.Chain)
 }
 
 // judgeAnswer judges where a name leads to as the resolver does: the first block condemns the whole answer.
@@ -69,17 +85,4 @@ func judgeDial(now time.Time, x *gate.Exchange, found resolver.Answer) {
 	if !admitted && len(found.Addrs) > 0 {
 		x.Unreachable(refused)
 	}
-}
-
-// addresses asks the upstreams of the config where a name leads to; a name that leads nowhere is no error.
-func (j *Judge) addresses(ctx context.Context, name hostname.Name) (resolver.Answer, error) {
-	r, err := newResolver(j.core.current().File, j.core.gate, slog.New(slog.DiscardHandler), false)
-	if err != nil {
-		return resolver.Answer{}, err
-	}
-	found, err := r.Addresses(ctx, name)
-	if errors.Is(err, resolver.ErrNoName) || errors.Is(err, resolver.ErrNoAddress) {
-		err = nil
-	}
-	return found, errors.Join(err, r.Shutdown(ctx))
 }

@@ -49,6 +49,16 @@ func (x *Exchange) server(q *policy.Subject) verdict.Verdict {
 	return x.verdict
 }
 
+// Unknown writes into the trace that lists could not be asked about something, for it could not be found out: a name server of the asked zone. What
+// becomes of the transaction is the caller's choice, and subject says what was looked for.
+func (x *Exchange) Unknown(now time.Time, place verdict.Place, subject string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.tx.Now = now
+	v := verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseError}
+	x.trace.Add(verdict.Step{Stage: verdict.StageLists, Place: place, Subject: subject, Verdict: v})
+}
+
 // Servers says whether a list asks about the name servers of the asked name's zones: about their names, about their addresses. What a rule allowed
 // is not asked about, for lists do not speak on it.
 func (x *Exchange) Servers() (names, addresses bool) {

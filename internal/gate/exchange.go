@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"net/netip"
 	"time"
 
 	"weir/internal/event"
@@ -57,6 +58,9 @@ func (x *Exchange) Protocol() inspect.Protocol {
 	defer x.mu.Unlock()
 	return x.tx.Protocol
 }
+
+// Client returns the address of who asks.
+func (x *Exchange) Client() netip.Addr { return x.tx.Flow.Client.Addr }
 
 // Policy returns the policy that the transaction began with.
 func (x *Exchange) Policy() *policy.Snapshot { return x.snap }

@@ -125,9 +125,12 @@ func (x *Exchange) Address(now time.Time, place verdict.Place, addr netip.Addr) 
 	if place == verdict.PlaceServer {
 		return x.server(&q)
 	}
+	said := x.spoken.Clone()
 	v := x.snap.AdmitAddress(&q, &x.trace)
 	if place == verdict.PlaceDial && v.Blocks() {
-		// Another address of the same name may still do: the caller settles with Unreachable when none does.
+		// Another address of the same name may still do: the caller settles with Unreachable when none does. What lists said of this one settles nothing
+		// about that: else whoever owns a zone could keep its name servers from being judged by one more address.
+		x.spoken = said
 		return v
 	}
 	x.settle(v, stageOf(v))

@@ -27,6 +27,9 @@ type spoken struct {
 	passed bool // a name, by an exception
 }
 
+// Clone returns a copy that changes no more.
+func (h *Spoken) Clone() Spoken { return Spoken{lists: slices.Clone(h.lists)} }
+
 // passed says whether a list let a name of the transaction pass: then it says nothing against the names that it is an alias of, for what is
 // said of a name goes before what is said of the target of its CNAME (section 5 of the draft).
 func (h *Spoken) passed(list uint16) bool {

@@ -155,6 +155,11 @@ func (r *Resolver) Addresses(_ context.Context, name hostname.Name) (upstream.An
 	return a, nil
 }
 
+// JudgeServers implements upstream.Resolver: nothing is known of name servers.
+func (*Resolver) JudgeServers(context.Context, *gate.Exchange, hostname.Name, []hostname.Name) error {
+	return nil
+}
+
 // PKI is a certificate authority for origins.
 type PKI struct {
 	t    testing.TB

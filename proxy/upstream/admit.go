@@ -19,8 +19,9 @@ import (
 const (
 	// maxAddrs bounds the addresses of one name that are judged: the largest honest answers have about a dozen.
 	maxAddrs = 16
-	// maxChain bounds the CNAMEs that are judged; resolvers give up at about as many.
-	maxChain = 16
+	// maxChain bounds the CNAMEs that are judged: 11 in each family, where resolvers give up. A longer chain leads nowhere, for a name that is not
+	// judged must not be gone to.
+	maxChain = 2 * 11
 	// maxAttempts bounds the addresses that are dialled for one request.
 	maxAttempts = 4
 )
@@ -34,13 +35,15 @@ func (t *Transport) admit(ctx context.Context, x *gate.Exchange) ([]netip.AddrPo
 	case target.IsZero() || target.Port == 0:
 		return nil, internal("exchange without a target")
 	}
-	found, failure := t.resolve(ctx, x, target)
+	asked, cancel := context.WithTimeout(ctx, t.cfg.DialTimeout)
+	defer cancel()
+	found, failure := t.resolve(asked, ctx, x, target)
 	if failure != nil {
 		return nil, failure
 	}
 	var admitted []netip.AddrPort
 	var refused verdict.Verdict
-	for _, a := range found {
+	for _, a := range found.Addrs {
 		v := x.Address(time.Now(), verdict.PlaceDial, a)
 		if v.Blocks() {
 			refused = v
@@ -55,42 +58,82 @@ func (t *Transport) admit(ctx context.Context, x *gate.Exchange) ([]netip.AddrPo
 	if len(admitted) == 0 {
 		return nil, blocked(x.Unreachable(refused))
 	}
+	// Behind the addresses, for what a list says of them goes before what it says of name servers; before the dial, so that nothing is sent there.
+	if failure = t.judgeServers(asked, ctx, x, target, found.Chain); failure != nil {
+		return nil, failure
+	}
 	admitted = interleave(admitted)
 	return admitted[:min(len(admitted), maxAttempts)], nil
 }
 
-// resolve returns the addresses of the target, at least one, after its CNAMEs were judged.
-func (t *Transport) resolve(ctx context.Context, x *gate.Exchange, target hostname.Authority) ([]netip.Addr, *Error) {
+// resolve returns where the target leads to, at least one address, after its CNAMEs were judged. asked is what the resolver may take of ctx.
+func (t *Transport) resolve(asked, ctx context.Context, x *gate.Exchange, target hostname.Authority) (Answer, *Error) {
 	if target.IsAddr() {
-		return []netip.Addr{target.Addr}, nil
+		return Answer{Addrs: []netip.Addr{target.Addr}}, nil
 	}
 	if t.cfg.Resolver == nil {
-		return nil, internal("no resolver")
+		return Answer{}, internal("no resolver")
 	}
-	asked, cancel := context.WithTimeout(ctx, t.cfg.DialTimeout)
-	defer cancel()
-	answer, err := t.cfg.Resolver.Addresses(asked, target.Name)
-	if ctx.Err() != nil {
-		return nil, &Error{Source: SourceClient, Kind: KindCanceled, Err: ctx.Err()}
+	found, err := t.cfg.Resolver.Addresses(asked, target.Name)
+	if failure := unresolved(ctx, nil); failure != nil {
+		return Answer{}, failure
 	}
-	for _, name := range answer.Chain[:min(len(answer.Chain), maxChain)] {
-		if v := x.Name(time.Now(), verdict.PlaceCNAME, name); v.Blocks() {
-			return nil, blocked(v)
+	if v, long := judgeChain(x, found.Chain); v.Blocks() {
+		return Answer{}, blocked(v)
+	} else if long {
+		err = errChain
+	}
+	if failure := unresolved(ctx, err); failure != nil {
+		return Answer{}, failure
+	}
+	out := Answer{Chain: found.Chain}
+	for _, a := range found.Addrs {
+		if a = a.WithZone("").Unmap(); a.IsValid() && len(out.Addrs) < maxAddrs && !slices.Contains(out.Addrs, a) {
+			out.Addrs = append(out.Addrs, a)
 		}
 	}
-	if err != nil {
-		return nil, &Error{Source: SourceUpstream, Kind: dnsKind(err), Err: err}
-	}
-	var out []netip.Addr
-	for _, a := range answer.Addrs {
-		if a = a.WithZone("").Unmap(); a.IsValid() && len(out) < maxAddrs && !slices.Contains(out, a) {
-			out = append(out, a)
-		}
-	}
-	if len(out) == 0 {
-		return nil, &Error{Source: SourceUpstream, Kind: KindDNS, Err: errors.New("the name has no address")}
+	if len(out.Addrs) == 0 {
+		return Answer{}, &Error{Source: SourceUpstream, Kind: KindDNS, Err: errNoAddress}
 	}
 	return out, nil
+}
+
+// judgeChain shows the names that a target leads to to x, as far as they are judged.
+func judgeChain(x *gate.Exchange, chain []hostname.Name) (v verdict.Verdict, long bool) {
+	for _, name := range chain[:min(len(chain), maxChain)] {
+		if v = x.Name(time.Now(), verdict.PlaceCNAME, name); v.Blocks() {
+			return v, false
+		}
+	}
+	return x.Verdict(), len(chain) > maxChain
+}
+
+var (
+	errChain     = errors.New("chain of CNAMEs that is too long")
+	errNoAddress = errors.New("the name has no address")
+)
+
+// unresolved makes an Error of what a resolver failed with; nil when it did not, and the client is still there.
+func unresolved(ctx context.Context, err error) *Error {
+	switch {
+	case ctx.Err() != nil:
+		return &Error{Source: SourceClient, Kind: KindCanceled, Err: ctx.Err()}
+	case err != nil:
+		return &Error{Source: SourceUpstream, Kind: dnsKind(err), Err: err}
+	}
+	return nil
+}
+
+// judgeServers shows the name servers of a target that is a name to x.
+func (t *Transport) judgeServers(asked, ctx context.Context, x *gate.Exchange, target hostname.Authority, chain []hostname.Name) *Error {
+	if target.IsAddr() {
+		return nil
+	}
+	err := t.cfg.Resolver.JudgeServers(asked, x, target.Name, chain)
+	if v := x.Verdict(); v.Blocks() {
+		return blocked(v)
+	}
+	return unresolved(ctx, err)
 }
 
 // interleave puts IPv6 and IPv4 addresses by turns, the family of the first one first (RFC 8305 section 4).

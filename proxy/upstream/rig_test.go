@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -46,6 +47,9 @@ type names struct {
 	mu      sync.Mutex
 	answers map[string]upstream.Answer
 	err     error
+	servers map[string]string // the name server of a name
+	hangs   bool              // the name servers do not answer
+	chains  [][]hostname.Name // for which name servers were asked for
 }
 
 func (n *names) Addresses(ctx context.Context, name hostname.Name) (upstream.Answer, error) {
@@ -59,6 +63,24 @@ func (n *names) Addresses(ctx context.Context, name hostname.Name) (upstream.Ans
 		return upstream.Answer{}, &net.DNSError{Err: "no such host", Name: name.String(), IsNotFound: true}
 	}
 	return a, ctx.Err()
+}
+
+// JudgeServers judges the name servers of the table; those of what is not in it are unknown.
+func (n *names) JudgeServers(ctx context.Context, x *gate.Exchange, name hostname.Name, chain []hostname.Name) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.chains = append(n.chains, append([]hostname.Name{name}, chain...))
+	if named, _ := x.Servers(); !named {
+		return nil
+	}
+	if n.hangs {
+		<-ctx.Done()
+		return fmt.Errorf("name servers of %v: %w", name, ctx.Err())
+	}
+	if server, ok := n.servers[name.String()]; ok {
+		x.Name(time.Now(), verdict.PlaceServer, hostname.MustParse(server))
+	}
+	return nil
 }
 
 func (n *names) set(name string, addrs ...string) {

@@ -19,12 +19,15 @@ import (
 	"weir/proxy/session"
 )
 
-// Resolver finds addresses. Its answers are not filtered and make no event: the exchange of the request judges them. It is safe
-// for concurrent use and caches.
+// Resolver finds addresses and name servers. Its answers are not filtered and make no event: the exchange of the request judges them. It is
+// safe for concurrent use and caches.
 type Resolver interface {
 	// Addresses returns the addresses of name. A name that does not exist is an error or an empty Answer; an error with a method
 	// Timeout() bool that says true, or one that wraps context.DeadlineExceeded, means that nobody answered.
 	Addresses(ctx context.Context, name hostname.Name) (Answer, error)
+	// JudgeServers shows the name servers of the zones of name, and of the chain of its Answer, to x, when a list of x asks about them (RPZ NSDNAME and
+	// NSIP): x.Verdict() then says whether they may be gone to. An error means that this was not found out; its kinds are those of Addresses.
+	JudgeServers(ctx context.Context, x *gate.Exchange, name hostname.Name, chain []hostname.Name) error
 }
 
 // Answer is what a name led to.
@@ -38,7 +41,7 @@ type Config struct {
 	Resolver      Resolver                // required unless only addresses are asked for
 	Roots         *x509.CertPool          // nil: those of the system
 	MinTLS        uint16                  // default and least TLS 1.2
-	DialTimeout   time.Duration           // for resolving, and again for connecting to all addresses together; default 5 s
+	DialTimeout   time.Duration           // for resolving, name servers included, and again for connecting to all addresses together; default 5 s
 	TLSTimeout    time.Duration           // for one handshake; default 5 s
 	HeaderTimeout time.Duration           // from the end of the request to the head of the response; default 60 s
 	IdleTimeout   time.Duration           // of a pooled connection; default 90 s
