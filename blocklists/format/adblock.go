@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weir/blocklists/set"
+	"weir/internal/hostname"
 )
 
 // cosmeticMarks start the part of a cosmetic, scriptlet or HTML rule that follows its domains.
@@ -108,11 +109,24 @@ func (p *parser) pattern(rule, line string, e Entry) {
 	if host == rule {
 		host = strings.TrimSuffix(strings.TrimSuffix(rule, "|"), "^")
 	}
+	if a, ok := hostPort(host); ok && len(host) < len(rule) {
+		p.portRule(a, line, e)
+		return
+	}
 	if why := checkHost(host, scope != set.Suffix && len(host) == len(rule)); why != "" {
 		p.skip(why, line)
 		return
 	}
 	p.putTarget(host, e)
+}
+
+// portRule emits a rule about what a host serves at one port, with an end mark behind it: for that host itself, as in [parser.urlRule].
+func (p *parser) portRule(a hostname.Authority, line string, e Entry) {
+	if e.Reply != set.ReplyPolicy || e.Types != "" || e.Scope == set.Below {
+		p.skip(ReasonModifier, line)
+		return
+	}
+	p.putPort(a, line, e)
 }
 
 // checkHost finds what makes a rule more than a host. open is true when nothing marks the end of a host that is not

@@ -193,6 +193,17 @@ func classifyWords(words []string) Format {
 	if _, _, why := target(strings.TrimLeft(words[0], "=.")); why == "" {
 		return Domains
 	}
+	return classifyPort(words[0])
+}
+
+// classifyPort knows "host:port". A word before a colon is no host yet: settings look like it.
+func classifyPort(word string) Format {
+	switch a, ok := hostPort(strings.TrimSuffix(word, "/")); {
+	case ok && a.IsAddr():
+		return Addresses
+	case ok && strings.Contains(a.Name.String(), "."):
+		return Domains
+	}
 	return Auto
 }
 

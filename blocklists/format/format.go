@@ -10,13 +10,16 @@
 //	wildcard   *.x  .x         x and everything below (hagezi, dnscrypt-proxy, dnsmasq publish one list in both spellings)
 //	           =x              x alone (dnscrypt-proxy)
 //	           http://x/y x/y  that URL and what is below it
+//	           x:8080 a:8080   what x, or the address, serves at that port, whatever the protocol
 //	adblock    ||x^ ||x ||x/   x and everything below      @@... an exception
 //	           |x^ ://x^ //x^  x alone
 //	           ||*.x^  .x^     only what is below x
 //	           ||x/y           that URL and what is below it
+//	           ||x:8080^       what x serves at that port
 //	           x               as in domains; "0.0.0.0 x" as in hosts
 //	           $important $badfilter $dnstype=A|AAAA $dnsrewrite=...; a rule with any other modifier is skipped
 //	addresses  a  a/n          the address, the prefix
+//	           a:8080          what it serves at that port
 //	dnsmasq    address=/x/ address=/x/#  address=/x/0.0.0.0  server=/x/  local=/x/   x and everything below
 //	           address=/x/192.0.2.1      x and everything below, answered with this address; cname=x,y x alone
 //	           server=/x/#     an exception: asked upstream whatever a wider line says

@@ -118,15 +118,15 @@ func FuzzHosts(f *testing.F) {
 }
 
 func FuzzDomains(f *testing.F) {
-	fuzzFormat(f, format.Domains, domainWord, "a.example\n*.b.example\r\n.c.example\n=d.example", "\xef\xbb\xbfb\u00fccher.example", "http://a.example/x\nb.example/y", "192.0.2.0/24 # c\n::1", "! c\na\\032b.example")
+	fuzzFormat(f, format.Domains, domainWord, "a.example\n*.b.example\r\n.c.example\n=d.example", "\xef\xbb\xbfb\u00fccher.example", "http://a.example/x\nb.example/y", "192.0.2.0/24 # c\n::1", "! c\na\\032b.example", "a.example:80\n192.0.2.1:443\n[2001:db8::1]:8080/\nb.example:443/x")
 }
 
 func FuzzAdblock(f *testing.F) {
-	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3", "0.0.0.0$dnsrewrite=NOERROR;SVCB;0 0. alpn=\"\"")
+	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example:80^\n@@||f.example:8080/$important", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3", "0.0.0.0$dnsrewrite=NOERROR;SVCB;0 0. alpn=\"\"")
 }
 
 func FuzzAddresses(f *testing.F) {
-	fuzzFormat(f, format.Addresses, host, "192.0.2.0/24\n::1 # c", "::ffff:1.2.3.4/120", "0x7f.1\n[2001:db8::1]")
+	fuzzFormat(f, format.Addresses, host, "192.0.2.0/24\n::1 # c", "::ffff:1.2.3.4/120", "0x7f.1\n[2001:db8::1]", "192.0.2.1:80\n[::1]:443")
 }
 
 func FuzzFingerprints(f *testing.F) {

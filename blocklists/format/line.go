@@ -124,13 +124,14 @@ func (p *parser) domainLine(line string) {
 	if word == "" {
 		return
 	}
-	switch host, path := cutHost(word); {
+	host, path := cutHost(word)
+	switch _, port := hostPort(strings.TrimSuffix(word, "/")); {
 	case strings.ContainsAny(word, " \t"):
 		p.skip(ReasonTrailing, word)
-	case strings.Contains(word, "://"), len(path) > 1 && path[0] == '/' && !isAddress(word) && !strings.Contains(host, "*"):
+	case port, strings.Contains(word, "://"), len(path) > 1 && path[0] == '/' && !isAddress(word) && !strings.Contains(host, "*"):
 		p.putURL(word, Entry{})
 	case strings.Count(word, ":") == 1:
-		p.skip(ReasonPath, word) // host:port, of whatever protocol
+		p.skip(ReasonPath, word) // of a port that is none, or behind a pattern
 	default:
 		p.putWord(word, Entry{})
 	}
@@ -157,6 +158,10 @@ func (p *parser) addressLine(line string) {
 	}
 	if strings.ContainsAny(word, " \t") {
 		p.skip(ReasonTrailing, word)
+		return
+	}
+	if a, ok := hostPort(word); ok && (a.IsAddr() || p.lenient) {
+		p.putPort(a, word, Entry{})
 		return
 	}
 	if p.lenient {

@@ -229,17 +229,17 @@ func (z *rpzZone) rule(trigger, kind string, rdata []string, text string) {
 	case why != "":
 		z.p.skipAt(z.start, why, text)
 	case byName:
-		z.byName(trigger, e)
+		z.byName(trigger, text, e)
 	default:
 		z.p.put(e)
 	}
 }
 
 // byName emits what a name triggers: the name alone, or with a star what is below it.
-func (z *rpzZone) byName(trigger string, e Entry) {
+func (z *rpzZone) byName(trigger, text string, e Entry) {
 	e.Scope = set.Exact
 	if trigger == "*" {
-		z.p.skipAt(z.start, ReasonTooBroad, trigger)
+		z.p.skipAt(z.start, ReasonTooBroad, text)
 		return
 	}
 	if below, ok := strings.CutPrefix(trigger, "*."); ok {

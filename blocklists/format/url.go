@@ -28,15 +28,45 @@ func (p *parser) urlLine(line string) {
 // stands for the host alone.
 func (p *parser) putURL(text string, e Entry) {
 	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
-		scheme, rest = "http", text
-		if isAddress(text) {
-			p.putTarget(text, Entry{Line: e.Line, Scope: set.Suffix})
-			return
-		}
+	if ok {
+		host, path := cutHost(rest)
+		p.putWeb(scheme, host, path, text, e)
+		return
 	}
-	host, path := cutHost(rest)
+	if isAddress(text) {
+		p.putTarget(text, Entry{Line: e.Line, Scope: set.Suffix})
+		return
+	}
+	if a, ok := hostPort(strings.TrimSuffix(text, "/")); ok {
+		p.putPort(a, text, e)
+		return
+	}
+	host, path := cutHost(text)
+	if scheme = "http"; strings.HasSuffix(host, ":443") {
+		scheme = "https" // the web by its other usual port: both are one URL
+	}
 	p.putWeb(scheme, host, path, text, e)
+}
+
+// hostPort reads "host:port", which says no protocol: an address or a name, and a port.
+func hostPort(word string) (a hostname.Authority, ok bool) {
+	if !strings.Contains(word, ":") || isAddress(word) {
+		return hostname.Authority{}, false
+	}
+	a, err := hostname.ParseAuthority(word, 0)
+	return a, err == nil && a.Port != 0
+}
+
+// putPort emits all that a host serves at one port. The port always stays, even a usual one: there is no scheme whose default it
+// could be, and whoever asks for a host looks it up with its port.
+func (p *parser) putPort(a hostname.Authority, text string, e Entry) {
+	key, why := urlKey(a, "/")
+	if why != "" {
+		p.skipAt(cmp.Or(e.Line, p.line), why, text)
+		return
+	}
+	e.Name, e.Prefix, e.URL, e.Scope = hostname.Name{}, netip.Prefix{}, key, set.Suffix
+	p.put(e)
 }
 
 // putWeb emits what the parts of a URL make under the flags of e.

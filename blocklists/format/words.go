@@ -121,12 +121,12 @@ func (p *parser) tplLine(line string) {
 // value reads one field of a table or of JSON: a URL, a fingerprint, or a word as in domains.
 func (p *parser) value(text string, e Entry) {
 	text = strings.TrimSpace(text)
-	switch {
+	switch _, port := hostPort(strings.TrimSuffix(text, "/")); {
 	case text == "":
-	case strings.Contains(text, "://"):
+	case port, strings.Contains(text, "://"):
 		p.putURL(text, e)
 	case strings.Count(text, ":") == 1:
-		p.skipAt(cmp.Or(e.Line, p.line), ReasonPath, text) // host:port, of whatever protocol
+		p.skipAt(cmp.Or(e.Line, p.line), ReasonPath, text) // of a port that is none, or behind a pattern
 	default:
 		if fp, ok := fingerprint(text); ok {
 			p.put(Entry{Fingerprint: fp, Line: e.Line})

@@ -55,6 +55,17 @@ func TestCanary(t *testing.T) {
 		{what: "unimportant registry", format: format.Domains, text: "a.example\nnet.kg\n"},
 		{what: "star", format: format.Domains, text: "a.example\n*\n", want: "line 2: * covers everything"},
 		{what: "star in RPZ", format: format.RPZ, text: "$ORIGIN r.\n@ SOA a b 1 1 1 1 1\n* CNAME .\n", want: "line 3"},
+		{what: "client-IP", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n8.0.0.0.10.rpz-client-ip CNAME rpz-drop.\n16.0.0.168.192.rpz-nsip CNAME .\n32.53.2.0.192.rpz-nsip CNAME .\n"},
+		{what: "NSDNAME", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\nwww.google.com.rpz-nsdname CNAME .\n*.facebook.com.rpz-nsdname CNAME .\nx.corp.internal.rpz-nsdname CNAME .\n"},
+		{what: "response-IP", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n32.53.2.0.192.rpz-ip CNAME .\n", want: "line 2"},
+		{what: "every client", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n0.0.0.0.0.rpz-client-ip CNAME rpz-drop.\n", want: "more of the internet"},
+		{what: "half of all clients", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n4.0.0.0.16.rpz-client-ip CNAME .\n", want: "more of the internet"},
+		{what: "every client passes", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n0.0.0.0.0.rpz-client-ip CNAME rpz-passthru.\n* CNAME rpz-passthru.\na.example CNAME .\n"},
+		{what: "every name server's address", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n0.0.0.0.0.rpz-nsip CNAME .\n", want: "more of the internet"},
+		{what: "every name server", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n*.rpz-nsdname CNAME .\n", want: "more of the internet"},
+		{what: "at its usual port", format: format.Domains, text: "www.google.com:443\n", want: google},
+		{what: "upstream at its port", format: format.Domains, text: "192.0.2.53:53\n", want: upstream},
+		{what: "at another port", format: format.Domains, text: "www.google.com:8080\n192.0.2.53:9999\n"},
 		{what: "star in dnsmasq", format: format.Dnsmasq, text: "local=/a.example/\naddress=/#/\n", want: "everything"},
 		{what: "root in unbound", format: format.Unbound, text: "local-zone: \".\" always_nxdomain\n", want: "line 1: . covers"},
 		{what: "internal zone", format: format.Domains, text: "host.corp.internal\n", want: "corp.internal (an internal zone)"},
@@ -153,7 +164,7 @@ func TestCanaryCopy(t *testing.T) {
 	cfg.Canaries = guards() // as after a change of the config
 	m = manager(t, cfg)
 	s, err := m.Load(t.Context())
-	if !errors.Is(err, source.ErrCanary) {
+	if !errors.Is(err, source.ErrCanary) || strings.Contains(err.Error(), "inner") {
 		t.Errorf("got %v", err)
 	}
 	expect(t, s, "www.google.com", "")
@@ -163,6 +174,20 @@ func TestCanaryCopy(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	}
+}
+
+// TestCanaryBuiltIn: a list that is part of the program cannot know the names of a config, and is held against them too.
+func TestCanaryBuiltIn(t *testing.T) {
+	t.Parallel()
+	m := manager(t, source.Config{Canaries: guards(), Sources: []source.Source{
+		{List: set.List{Name: "fine"}, Text: "c.example\n"}, {List: set.List{Name: "inner"}, Text: "d.example\n||internal^\n||corp.internal^\n"},
+	}})
+	s, err := m.Load(t.Context())
+	if !errors.Is(err, source.ErrCanary) || !strings.Contains(err.Error(), "corp.internal (an internal zone)") {
+		t.Errorf("got %v", err)
+	}
+	expect(t, s, "c.example", "fine")
+	expect(t, s, "d.example", "")
 }
 
 // namesText is a list of n names.

@@ -26,7 +26,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	w := &world{origin: &origin{}, folder: filepath.Join(dir, "lists.d")}
 	if err := os.Mkdir(w.folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -42,6 +42,22 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// memoryDir is a directory in memory where the system has one: a life is walked through some hundred times, and what is asked is what
+// was written in which order, not how long a disk takes to keep it.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "weir-lists-*") // shm_overview(7)
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // publish changes the remote list and the file: n names, of which the last tells the version and how many there must be.

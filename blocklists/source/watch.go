@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"weir/blocklists/format"
@@ -23,11 +24,12 @@ type watch struct {
 	more     int
 }
 
-// watcher returns the watch for a source; nil for lists that block nothing and for those that are part of the program.
+// watcher returns the watch for a source; nil for lists that block nothing. Lists that are part of the program are watched too: they
+// cannot know what a config holds dear.
 func (c *canaries) watcher(s Source) *watch {
 	l := s.List
 	blocks := l.Action == set.ActionBlock || l.Action == set.ActionByClass && (l.Class == set.ClassBad || l.Class == set.ClassUntrusted)
-	if c == nil || !blocks || s.Text != "" {
+	if c == nil || !blocks {
 		return nil
 	}
 	return &watch{of: c, may: s.MayBlock, rewrites: l.GrantRewrite, remote: s.remote()}
@@ -39,6 +41,8 @@ func (w *watch) entry(e format.Entry) {
 		return
 	}
 	switch {
+	case e.Trigger != set.Target:
+		w.beside(e)
 	case !e.Name.IsZero():
 		if w.of.nameHit(e.Name, e.Scope, w.remote) {
 			w.look(e, e)
@@ -52,6 +56,14 @@ func (w *watch) entry(e format.Entry) {
 		}
 	case e.URL != "":
 		w.url(e)
+	}
+}
+
+// beside looks at an entry about who asks or about name servers: it blocks no canary by itself, but may block for everybody. For all
+// names there is no such entry; see [watch.skipped].
+func (w *watch) beside(e format.Entry) {
+	if e.Prefix.IsValid() && wide(e.Prefix) && !w.may.covers(Canary{Prefix: e.Prefix}) {
+		w.hit(e.Line, e.String(), tooWide)
 	}
 }
 
@@ -72,15 +84,19 @@ const (
 	typeAAAA = 28
 )
 
-// url looks at an entry that covers all of a host.
+// webPorts are those at which a host that is blocked is as good as blocked: http and https (RFC 9110 section 4.2), and DNS, plain and
+// over TLS (RFC 1035 section 4.2, RFC 7858), for upstreams.
+var webPorts = [...]uint16{80, 443, 53, 853}
+
+// url looks at an entry that covers all of a host, or all at one of its usual ports.
 func (w *watch) url(e format.Entry) {
 	text, path, _ := strings.Cut(e.URL, "/")
 	if path != "" {
 		return
 	}
-	host, err := hostname.ParseHost(strings.Trim(text, "[]"))
+	host, err := hostname.ParseAuthority(text, webPorts[0])
 	switch {
-	case err != nil: // it has a port of its own
+	case err != nil, !slices.Contains(webPorts[:], host.Port):
 	case host.IsAddr():
 		p := netip.PrefixFrom(host.Addr, host.Addr.BitLen())
 		if w.of.prefixHit(p) {
@@ -121,6 +137,9 @@ func (w *watch) skipped(d format.Diagnostic) {
 	}
 	switch d.Reason {
 	case format.ReasonTooBroad:
+		if letsThrough(d.Text) {
+			return
+		}
 		w.hit(d.Line, d.Text, tooWide)
 	case format.ReasonPublicSuffix:
 		w.suffix(d)
@@ -129,6 +148,12 @@ func (w *watch) skipped(d format.Diagnostic) {
 			w.hit(d.Line, d.Text, "everything")
 		}
 	}
+}
+
+// letsThrough says whether a record of a response policy zone passes what it is about (draft-vixie-dnsop-dns-rpz-00 section 3).
+func letsThrough(text string) bool {
+	text = strings.TrimSuffix(strings.ToLower(text), ".")
+	return strings.HasSuffix(text, "cname rpz-passthru") || strings.HasSuffix(text, "cname rpz-tcp-only")
 }
 
 // suffix looks at a public suffix, which never comes into force. Lists hold unimportant ones by mistake.

@@ -25,8 +25,8 @@ const markedProto = "x-marked"
 // writeLists writes the lists that depend on the ports of the origin and on the TLS of this toolchain.
 func (w *world) writeLists(dir string) {
 	w.t.Helper()
-	urls := fmt.Sprintf("http://%[1]s/files/evil.exe\nhttps://%[2]s/files/evil.exe\nhttp://%[1]s/kit/\nhttp://%[3]s/x\n",
-		w.host("planted.test", false), w.host("planted.test", true), w.host("ruled.test", false))
+	urls := fmt.Sprintf("http://%[1]s/files/evil.exe\nhttps://%[2]s/files/evil.exe\nhttp://%[1]s/kit/\nhttp://%[3]s/x\n%[4]s\n",
+		w.host("planted.test", false), w.host("planted.test", true), w.host("ruled.test", false), w.host("ported.test", true))
 	for name, text := range map[string]string{"urls.txt": urls, "hellos.txt": "# JA4\n" + helloOf(w.t).JA4 + "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			w.t.Fatal(err)
@@ -116,7 +116,26 @@ func (w *world) listCases() []agreementCase {
 	for name, expect := range map[string]want{"addr.zone.test": allowed, "addr88.test": byClass("block", "bad", "zone")} {
 		out = append(out, agreementCase{kind: "answer", name: "zone: " + name, want: expect, ways: []way{w.asked(adult, name, dns.TypeA), w.resolved(name)}})
 	}
-	return append(append(out, w.plantedCases()...), w.helloCases()...)
+	return append(append(append(out, w.plantedCases()...), w.portCases()...), w.helloCases()...)
+}
+
+// portCases are a host that is listed at one of its ports: the tunnel there is refused before it exists, and nothing else is.
+func (w *world) portCases() []agreementCase {
+	authority, other := w.host("ported.test", true), w.host("ported.test", false)
+	listed := byClass("block", "bad", "urls")
+	return []agreementCase{
+		{kind: "name", name: "listed port: CONNECT", want: listed, ways: []way{
+			w.connected(authority, nil, event.KindConnect), w.shaken(authority, "ported.test"),
+			w.gated(func(_ *testing.T, g *gate.Gate, flow *inspect.Flow) *gate.Exchange {
+				x := g.Begin(inspect.Tunnel, flow, time.Now())
+				x.Connect(time.Now(), authority)
+				return x
+			}),
+		}},
+		{kind: "name", name: "listed port: https", want: listed, ways: []way{w.fetched(adult, "GET", "https://"+authority+"/x"), w.checked(adult, "https://"+authority+"/x")}},
+		{kind: "name", name: "listed port: another", want: allowed, ways: []way{w.fetched(adult, "GET", "http://"+other+"/x"), w.checked(adult, "http://"+other+"/x")}},
+		w.query("ported.test", dns.TypeA, "udp", allowed),
+	}
 }
 
 // query takes one question to the resolver and to the gate.

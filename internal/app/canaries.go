@@ -8,6 +8,7 @@ import (
 	"weir/blocklists/source"
 	"weir/internal/config"
 	"weir/internal/hostname"
+	"weir/resolver/upstream"
 )
 
 // canaries are what no list may block: what is in the config file and on this machine, and the names that everybody needs.
@@ -28,6 +29,15 @@ func canaries(f *config.File) []source.Canary {
 	addr(f.Admin.Listen.Addr(), "the address of the admin listener")
 	for _, a := range f.Resolver.Upstreams {
 		addr(a.Addr(), "a DNS upstream")
+	}
+	if len(f.Resolver.Upstreams) == 0 {
+		system, err := upstream.System("")
+		if err != nil { // the resolver says so when it starts
+			system = nil
+		}
+		for _, a := range system {
+			addr(a.Addr(), "a DNS upstream of this machine, from "+upstream.ResolvConf)
+		}
 	}
 	for _, a := range f.Internal.Upstreams {
 		addr(a.Addr(), "an internal DNS upstream")

@@ -7,6 +7,7 @@ import (
 	"weir/blocklists"
 	"weir/blocklists/set"
 	"weir/internal/address"
+	"weir/internal/hostname"
 	"weir/internal/inspect"
 	"weir/internal/verdict"
 	"weir/internal/weburl"
@@ -28,7 +29,8 @@ func (s *Snapshot) lookUp(q *Subject, what aspect, dst []blocklists.Match) []blo
 	case ofTarget:
 		return s.lookUpTarget(q, dst)
 	case ofAddress:
-		return s.hear(q, byAddress, s.set.LookupAddr(address.Unwrap(q.Addr), dst), len(dst))
+		from := len(dst)
+		return s.hear(q, byAddress, s.lookUpPort(q, s.set.LookupAddr(address.Unwrap(q.Addr), dst)), from)
 	case ofServer:
 		from := len(dst)
 		dst = s.hear(q, byServer, s.set.LookupServer(q.Name, dst), from)
@@ -57,11 +59,29 @@ func (s *Snapshot) lookUpTarget(q *Subject, dst []blocklists.Match) []blocklists
 	if s.holds&set.KindURL != 0 && q.URL != "" {
 		dst = s.lookUpURL(q, dst)
 	}
+	dst = s.lookUpPort(q, dst)
 	dst = s.hear(q, byTarget, dst, from)
 	if from = len(dst); q.Addr.IsValid() {
 		dst = s.hear(q, byAddress, s.set.LookupAddr(address.Unwrap(q.Addr), dst), from)
 	}
 	return dst
+}
+
+// lookUpPort looks up the host with its port, "host:port/", so that what is listed at a port is known where there is no URL yet: at
+// CONNECT, at dial, and in a URL that leaves its usual port out.
+func (s *Snapshot) lookUpPort(q *Subject, dst []blocklists.Match) []blocklists.Match {
+	if s.holds&set.KindURL == 0 || q.Port == 0 {
+		return dst
+	}
+	host := hostname.Authority{Name: q.Name, Port: q.Port}
+	if q.Name.IsZero() {
+		host.Addr = address.Unwrap(q.Addr)
+	}
+	key := host.String() + "/"
+	if host.IsZero() || strings.HasPrefix(weburl.Key(q.URL), key) {
+		return dst // the URL was looked up, and with it this
+	}
+	return append(dst, s.set.LookupURL(key, nil)...) // of its own, as in lookUpURL
 }
 
 // lookUpURL looks up both ways in which servers may read the URL: what stops holds for either, what lets through only for both.

@@ -114,6 +114,7 @@ type Subject struct {
 	Name        hostname.Name
 	Addr        netip.Addr
 	JA3, JA4    string // of the ClientHello, for PlaceTunnel; "" when there was none
+	Port        uint16 // of the target or of what leads to it; 0 when nothing says it, as in DNS
 	URL         string // canonical, see weburl.Canonical; "" when not known
 	LooseURL    string // the same read as leniently as some servers do, where that differs; see weburl.Loose
 	Method      string
