@@ -27,17 +27,9 @@ func canaries(f *config.File) []source.Canary {
 		addr(a.Addr(), "the resolver's own address")
 	}
 	addr(f.Admin.Listen.Addr(), "the address of the admin listener")
-	for _, a := range f.Resolver.Upstreams {
-		addr(a.Addr(), "a DNS upstream")
-	}
-	if len(f.Resolver.Upstreams) == 0 {
-		system, err := upstream.System("")
-		if err != nil { // the resolver says so when it starts
-			system = nil
-		}
-		for _, a := range system {
-			addr(a.Addr(), "a DNS upstream of this machine, from "+upstream.ResolvConf)
-		}
+	servers, why := dnsServers(f, "")
+	for _, a := range servers {
+		addr(a, why)
 	}
 	for _, a := range f.Internal.Upstreams {
 		addr(a.Addr(), "an internal DNS upstream")
@@ -54,6 +46,25 @@ func canaries(f *config.File) []source.Canary {
 		out = append(out, source.Canary{Prefix: n.Prefix, Within: true, Why: "an internal network"})
 	}
 	return append(out, ownName()...)
+}
+
+// dnsServers are those that queries go to, of the config or else of the system, as the resolver takes them, and what they are. file
+// stands in for /etc/resolv.conf.
+func dnsServers(f *config.File, file string) (out []netip.Addr, why string) {
+	for _, a := range f.Resolver.Upstreams {
+		out = append(out, a.Addr())
+	}
+	if len(out) > 0 {
+		return out, "a DNS upstream"
+	}
+	system, err := upstream.System(file)
+	if err != nil { // the resolver says so when it starts
+		return nil, ""
+	}
+	for _, a := range system {
+		out = append(out, a.Addr())
+	}
+	return out, "a DNS upstream of this machine, from " + upstream.ResolvConf
 }
 
 // ownName is the name of this machine, where it has one that others could ask for.

@@ -19,6 +19,9 @@ func Obey(ctx context.Context, requests, ends <-chan os.Signal, reload, reopen f
 	return obey(ctx, requests, ends, nil, orders{reload, reopen})
 }
 
+// DNSServers is dnsServers.
+func DNSServers(f *config.File, file string) ([]netip.Addr, string) { return dnsServers(f, file) }
+
 // CheckEvents is checkEvents.
 func CheckEvents(path string) error { return checkEvents(path) }
 

@@ -31,7 +31,26 @@ fi
 
 echo "setup: installing ${packages[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Some of these are daemons (bind9, unbound, nginx), which Debian starts on ports 53 and 80 as it installs them. The tests start them
+# on ports of their own: nothing is to run beside, least of all on a machine that somebody works on. A policy that is there stays.
+policy=/usr/sbin/policy-rc.d # asked by invoke-rc.d and deb-systemd-invoke; 101 is "do not" (policy-rc.d(8))
+mark='# of setup.sh of weir, only while it installs'
+ours=
+cleanup() {
+  rm -f "$log"
+  if [ -n "$ours" ]; then rm -f "$policy"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+if [ -f "$policy" ] && grep -qxF "$mark" "$policy"; then # of a run that was killed
+  rm -f "$policy"
+fi
+if ! [ -e "$policy" ] && ! [ -L "$policy" ]; then
+  ours=yes
+  printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+  chmod 755 "$policy"
+fi
 export DEBIAN_FRONTEND=noninteractive
 # libc6-dev is what the race detector links with; ca-certificates is what curl trusts.
 if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}" libc6-dev ca-certificates; } >"$log" 2>&1; then
@@ -39,3 +58,12 @@ if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${p
   echo "setup: apt-get failed; tests that need ${missing[*]} will fail" >&2
   exit 1
 fi
+# They are not to come up at the next boot either.
+for pair in bind9=named unbound=unbound nginx-light=nginx; do
+  case " ${packages[*]} " in *" ${pair%%=*} "*) ;; *) continue ;; esac
+  if command -v systemctl >/dev/null; then
+    now=()
+    if [ -d /run/systemd/system ]; then now=(--now); fi # else there is nothing that runs services
+    systemctl disable --quiet "${now[@]}" "${pair#*=}.service" || echo "setup: ${pair#*=} could not be disabled" >&2
+  fi
+done
