@@ -15,6 +15,9 @@ import (
 // owner and TTL. Names that are relative count from origin ("." for the root). What the library cannot read, or not put on the
 // wire, is no record.
 func recordData(kind, rdata, origin string) (string, Reason) {
+	if ofZone(kind) {
+		return "", ReasonRecord
+	}
 	data, ok := canonicalRecord(kind, rdata, origin)
 	if !ok {
 		return "", ReasonSyntax
@@ -27,6 +30,16 @@ func recordData(kind, rdata, origin string) (string, Reason) {
 		return "", ReasonTooLong
 	}
 	return data, ""
+}
+
+// ofZone knows the types that make a zone or sign one: nothing that a list could answer with. A DNAME speaks of names that the
+// entry does not cover.
+func ofZone(kind string) bool {
+	switch kind {
+	case "NS", "SOA", "DNAME", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "DS", "CDS", "CDNSKEY", "ZONEMD":
+		return true
+	}
+	return false
 }
 
 // maxWire is what a record may take on the wire: a packet less its header.

@@ -136,7 +136,7 @@ const (
 	ReasonZoneType     Reason = "zone-type"       // a zone that neither blocks nor lets through
 	ReasonSchedule     Reason = "schedule"        // a rule for some hours only
 	ReasonOutOfZone    Reason = "out-of-zone"     // an owner name that does not lie in its zone
-	ReasonRecord       Reason = "record-type"     // a record that is no RPZ rule
+	ReasonRecord       Reason = "record-type"     // a record that makes or signs a zone: no rule
 	ReasonURLPath      Reason = "url-path"        // a URL that no request can have
 	ReasonShadowed     Reason = "shadowed"        // another line of the list leaves it without effect
 )

@@ -265,8 +265,6 @@ func (z *rpzZone) action(trigger, kind string, rdata []string) (Entry, Reason) {
 		if sunk, why := sunkAddress(kind, strings.Join(rdata, " ")); sunk || why != "" {
 			return Entry{}, why // an address that leads nowhere blocks, grant or not
 		}
-	case "NS", "SOA", "DNAME", "RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "DS", "CDS", "CDNSKEY", "ZONEMD":
-		return Entry{}, ReasonRecord
 	}
 	return z.localData(kind, rdata)
 }
