@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 //	ready                  wait until the weir at $ADMIN is ready
 //	signal NAME            send HUP, TERM, INT or USR1 to the programs in the background
 //	within PATTERN FILE    wait until the file has the text
+//	website CONFIG         serve the directory www; $SITE in CONFIG
+//	sign FILE CONFIG       sign FILE for minisign; $MINISIGN in CONFIG
+//	nameserver ZONE SECRET CONFIG  serve the zone rpz.test by signed transfer; $NS in CONFIG
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -48,6 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "eicar": scriptEICAR, "addresses": scriptAddresses, "ready": scriptReady, "signal": scriptSignal, "within": scriptWithin,
+			"website": scriptWebsite, "sign": scriptSign, "nameserver": scriptNameServer,
 		},
 	})
 }
