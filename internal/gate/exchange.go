@@ -119,7 +119,7 @@ func (x *Exchange) subject(place verdict.Place) policy.Subject {
 		Name: x.tx.Target.Name, Addr: x.tx.Target.Addr, Literal: x.tx.Target.IsAddr(),
 		Port: x.tx.Target.Port, URL: x.url, Method: x.tx.Request.Method, QType: x.tx.Question.Type, LooseURL: x.loose,
 		AllowedBy: x.admitted.AllowedBy, Vouched: x.admitted.Vouched, Stream: x.tx.Protocol != inspect.DNS || x.tx.Flow.Stream(),
-		Spoken: &x.spoken,
+		Spoken: &x.spoken, Judged: &x.judged,
 	}
 }
 

@@ -79,6 +79,7 @@ type Exchange struct {
 	stage    verdict.Stage
 	admitted policy.Admission
 	spoken   policy.Spoken
+	judged   policy.Judged
 	url      string // canonical
 	loose    string // and as lenient servers read it, where that differs
 	declared string // content type of the part that is being looked at

@@ -152,7 +152,7 @@ func (x *Exchange) Again(now time.Time, server netip.Addr) verdict.Verdict {
 	snap := x.gate.policy.Load()
 	x.tx.Now = now
 	q := x.subject(verdict.PlaceConnect)
-	q.AllowedBy, q.Vouched, q.Spoken = 0, false, &policy.Spoken{} // what was remembered are numbers of the old lists
+	q.AllowedBy, q.Vouched, q.Spoken, q.Judged = 0, false, &policy.Spoken{}, nil // what was remembered is of the old policy
 	if x.url != "" {
 		q.Place = verdict.PlaceURL
 	}

@@ -48,6 +48,9 @@ func (s *Snapshot) AdmitType(q *Subject, tr *verdict.Trace) (v verdict.Verdict, 
 	if s == nil {
 		return verdict.Verdict{}, true
 	}
+	if len(s.rules.types) == 0 {
+		return verdict.Verdict{}, false
+	}
 	var buf [maxMatches]blocklists.Match
 	var h heard
 	f := s.facts(q, ofTarget, buf[:0], &h)
@@ -159,6 +162,9 @@ func (s *Snapshot) Port(port uint16, tls bool) bool {
 func (s *Snapshot) Interception(q *Subject) Interception {
 	if s == nil {
 		return Intercept
+	}
+	if len(s.rules.splices) == 0 {
+		return s.cfg.Interception
 	}
 	var buf [maxMatches]blocklists.Match
 	var h heard

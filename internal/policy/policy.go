@@ -130,6 +130,8 @@ type Subject struct {
 	Mute uint16
 	// Spoken is the memory of the transaction for lists in which only the nearest entry counts; nil remembers nothing.
 	Spoken *Spoken
+	// Judged is the memory of the transaction for the class of its name; nil remembers nothing.
+	Judged *Judged
 	// Vouched says that a list allowed the name which led to this subject: the default does not block it.
 	Vouched bool
 }

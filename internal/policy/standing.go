@@ -41,9 +41,29 @@ func (s *Snapshot) standing(q *Subject, what aspect, f *facts, h *heard) {
 		ask.Known, ask.Shared = f.class == verdict.ClassKnown, f.class == verdict.ClassShared
 		ask.Depth = int(f.decided.Depth)
 	}
-	is := s.cfg.Standing.Judge(ask)
+	is := q.Judged.judge(s.cfg.Standing, ask)
 	f.listed = f.listed && is.Class == f.class // else it is not what the list says
 	f.class, h.grounds, f.fresh, f.unjudged = is.Class, is.Grounds, is.Fresh, is.Own
+}
+
+// Judged remembers for one transaction the class of the name that was asked about last: it is asked again for interception and for the
+// type of the response. The zero Judged remembers nothing; it is not safe for concurrent use, and serves one Snapshot.
+type Judged struct {
+	ask reputation.Question
+	is  reputation.Standing
+}
+
+// judge asks the Book, unless the same was asked before; time goes on during a transaction, but its name keeps its class.
+func (j *Judged) judge(b *reputation.Book, ask reputation.Question) reputation.Standing {
+	if j == nil {
+		return b.Judge(ask)
+	}
+	now := ask.Now
+	if ask.Now = j.ask.Now; ask != j.ask {
+		ask.Now = now
+		j.ask, j.is = ask, b.Judge(ask)
+	}
+	return j.is
 }
 
 // ownURL is the URL when it is one of the name that is asked about, and not of one that led to it.

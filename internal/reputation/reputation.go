@@ -174,19 +174,15 @@ type part struct {
 
 // tenantOf says whose part of a shared service name and URL lead to.
 func tenantOf(name hostname.Name, url string) part {
-	key, service, ok := tenant.Of(name, "")
+	key, service, ok := tenant.OrDomain(name, "")
 	p := part{key: key, service: service, shared: ok}
 	if path := pathOf(url); ok && key == "" && path != "" {
 		if p.key, p.service, _ = tenant.Of(name, path); p.key != "" {
 			p.byPath = true
 		}
 	}
-	switch {
-	case p.key != "":
-	case ok:
-		p.key = name.String()
-	default:
-		p.key = name.Registrable().String()
+	if p.key == "" {
+		p.key = name.String() // the service, of which no part is told
 	}
 	return p
 }

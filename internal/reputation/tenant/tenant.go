@@ -23,14 +23,32 @@ import (
 // Services that the table does not hold are taken from the private section of the Public Suffix List: there the service is the
 // suffix and the tenant the label before it.
 func Of(name hostname.Name, path string) (key, service string, ok bool) {
+	if key, service, ok, _ = of(name, path); !ok {
+		key = ""
+	}
+	return key, service, ok
+}
+
+// OrDomain is [Of], with the registrable domain as key of what is not on a shared service (name itself where it is a public suffix). The
+// Public Suffix List is asked once for both.
+func OrDomain(name hostname.Name, path string) (key, service string, ok bool) {
+	key, service, ok, closed := of(name, path)
+	if closed {
+		key = name.Registrable().String()
+	}
+	return key, service, ok
+}
+
+// of is Of and, but for a name that is the provider's own, OrDomain.
+func of(name hostname.Name, path string) (key, service string, ok, closed bool) {
 	r, left, closed := find(name)
 	switch {
 	case r != nil:
-		return r.of(left, path)
-	case closed:
-		return "", "", false
+		key, service, ok = r.of(left, path)
+	case !closed:
+		key, service, ok = private(name.String())
 	}
-	return private(name.String())
+	return key, service, ok, closed
 }
 
 // Labels says how many labels, from the right, a part of name must have to name the tenant and not the service: an entry of a list
@@ -77,14 +95,18 @@ func find(name hostname.Name) (r *row, left string, closed bool) {
 	return nil, "", false
 }
 
-// private asks the Public Suffix List.
+// private asks the Public Suffix List; key is the registrable domain where that has no private suffix.
 func private(text string) (key, service string, ok bool) {
 	suffix, icann := publicsuffix.PublicSuffix(text)
-	if icann || !strings.Contains(suffix, ".") || len(text) <= len(suffix)+1 {
-		return "", "", false
+	if len(text) <= len(suffix)+1 {
+		return text, "", false
 	}
 	left := text[:len(text)-len(suffix)-1]
-	return suffix + "/" + left[strings.LastIndexByte(left, '.')+1:], suffix, true
+	at := strings.LastIndexByte(left, '.') + 1
+	if icann || !strings.Contains(suffix, ".") {
+		return text[at:], "", false
+	}
+	return suffix + "/" + left[at:], suffix, true
 }
 
 // take says which part of the name is the tenant's.

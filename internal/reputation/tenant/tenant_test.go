@@ -227,3 +227,22 @@ func TestLabels(t *testing.T) {
 		}
 	}
 }
+
+// TestOrDomain: what is on no shared service has the registrable domain for a key, also what is the provider's own.
+func TestOrDomain(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"www.example.co.uk": "example.co.uk", "example.com": "example.com", "com": "com", "co.uk": "co.uk", "localhost": "localhost",
+		"fonts.googleapis.com": "googleapis.com", "mine.github.io": "github-pages/mine", "x.blogspot.com": "blogspot.com/x", "a.b.example": "b.example",
+	} {
+		n := hostname.MustParse(text)
+		key, _, ok := tenant.OrDomain(n, "")
+		of, _, shared := tenant.Of(n, "")
+		if ok != shared || ok && key != of || !ok && (of != "" || key != n.Registrable().String()) {
+			t.Errorf("%s: %q %v, alone %q %v", text, key, ok, of, shared)
+		}
+		if !ok && key != want {
+			t.Errorf("%s: %q, want %q", text, key, want)
+		}
+	}
+}
