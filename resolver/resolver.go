@@ -35,9 +35,9 @@ type Config struct {
 
 	// Limits of the listener; Listen and Handler in it are ignored.
 	Limits listener.Config
-	// Scoped says whether the rule or list of a verdict speaks to some groups of clients only: its blocks are then "filtered"
+	// Scoped says whether the rule, list or lock of a verdict speaks to some groups of clients only: its blocks are then "filtered"
 	// (RFC 8914 section 4.18) instead of "blocked". Nil: never.
-	Scoped func(*policy.Snapshot, verdict.Ref) bool
+	Scoped func(*policy.Snapshot, verdict.Verdict) bool
 	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // nil: time.Now
 }
@@ -212,6 +212,6 @@ func (r *Resolver) Pending() int { return r.pending.Used() }
 func (r *Resolver) CacheLen() int { return r.cache.Len() }
 
 // scoped asks the config's hook about a verdict.
-func (r *Resolver) scoped(s *policy.Snapshot, ref verdict.Ref) bool {
-	return r.cfg.Scoped != nil && s != nil && r.cfg.Scoped(s, ref)
+func (r *Resolver) scoped(s *policy.Snapshot, v verdict.Verdict) bool {
+	return r.cfg.Scoped != nil && s != nil && r.cfg.Scoped(s, v)
 }

@@ -294,8 +294,8 @@ func TestDropSendsNothing(t *testing.T) {
 func TestClientsAndGroups(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, change{resolver: func(c *resolver.Config) {
-		c.Scoped = func(s *policy.Snapshot, ref verdict.Ref) bool {
-			return s.Explain(verdict.Verdict{Ref: ref}).List == "young"
+		c.Scoped = func(s *policy.Snapshot, v verdict.Verdict) bool {
+			return s.Explain(v).List == "young"
 		}
 	}})
 	r.up.on("kids.test. A", records("kids.test. 300 IN A 93.184.216.34"))
@@ -595,7 +595,7 @@ func TestMalformed(t *testing.T) {
 func TestPanicCostsOneQuery(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, change{resolver: func(c *resolver.Config) {
-		c.Scoped = func(*policy.Snapshot, verdict.Ref) bool { panic("boom") }
+		c.Scoped = func(*policy.Snapshot, verdict.Verdict) bool { panic("boom") }
 	}})
 	r.up.on("fine.test. A", records("fine.test. 300 IN A 93.184.216.34"))
 	for i, network := range []string{"udp", "tcp"} {

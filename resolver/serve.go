@@ -163,7 +163,7 @@ func (t *transaction) speak(v verdict.Verdict, ttl time.Duration) []byte {
 
 // why is the extended error of a block.
 func (t *transaction) why(v verdict.Verdict) answer.Reason {
-	return answer.Explain(v, t.x.Reason(), t.r.scoped(t.x.Policy(), v.Ref))
+	return answer.Explain(v, t.x.Reason(), t.r.scoped(t.x.Policy(), v))
 }
 
 // failed replies SERVFAIL. An answer that breaks the protocol is booked as a safety refusal; an upstream that did not answer is no

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/internal/config"
+	"weir/internal/event"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
 	"weir/internal/reputation/lookalike"
@@ -64,3 +65,17 @@ func Imitate(t *testing.T, w *Service) {
 
 // Imitated is the index of the names that others imitate.
 func Imitated(w *Service) *lookalike.Index { return w.core.imitated.index }
+
+// AskOn has a client on this machine ask for a name, which is answered unless it is blocked; filtered says whether a block is one for some
+// clients only.
+func AskOn(w *Service, text string) (blocked, filtered bool, err error) {
+	n, err := hostname.Parse(text)
+	if err != nil {
+		return false, false, err
+	}
+	x := w.core.gate.Begin(inspect.DNS, &inspect.Flow{Client: w.core.gate.Policy().Client(netip.MustParseAddr("127.0.0.1"))}, time.Now())
+	v := x.Query(time.Now(), inspect.Question{Name: n, Type: 1, Class: 1})
+	x.Note(func(e *event.Event) { e.DNS = &event.DNS{RCod: "NOERROR"} })
+	x.Done(time.Now())
+	return v.Blocks(), x.Policy().Scoped(v), nil
+}

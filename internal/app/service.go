@@ -145,7 +145,7 @@ func newResolver(f *config.File, g *gate.Gate, log *slog.Logger, listening bool)
 	cfg := resolver.Config{
 		Upstreams: upstreams(f), Timeout: r.Timeout.Std(), CacheEntries: r.Cache.Entries, MinTTL: r.Cache.MinTTL.Std(),
 		MaxTTL: r.Cache.MaxTTL.Std(), NegativeTTL: r.Cache.NegativeTTL.Std(), Log: log,
-		Scoped: func(s *policy.Snapshot, ref verdict.Ref) bool { return s.Scoped(ref) },
+		Scoped: func(s *policy.Snapshot, v verdict.Verdict) bool { return s.Scoped(v) },
 	}
 	if listening {
 		for _, a := range r.Listen {

@@ -37,7 +37,9 @@ func (x *Exchange) Name(now time.Time, place verdict.Place, name hostname.Name) 
 		return x.server(&q)
 	}
 	a := x.snap.Admit(&q, &x.trace)
-	x.passing(name)
+	if place == verdict.PlaceCNAME { // the answer goes on there; what the others name nobody has asked for yet, and need not exist
+		x.passing(name)
+	}
 	return x.settle(a.Verdict, stageOf(a.Verdict))
 }
 

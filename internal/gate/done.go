@@ -37,12 +37,14 @@ func (x *Exchange) Done(now time.Time) {
 }
 
 // answered says whether the other side gave an answer. A tunnel that is looked into has none of its own: its requests do.
+// However it ended, one that is relayed had an answer when octets came back.
 func (x *Exchange) answered() bool {
 	switch x.tx.Protocol {
 	case inspect.DNS:
 		return x.event.DNS != nil && x.event.DNS.RCod == "NOERROR"
 	case inspect.Tunnel:
-		return x.event.Intercepted == policy.Splice.String() && x.event.Error == ""
+		relayed := x.event.Intercepted == policy.Splice.String() || x.tx.First == inspect.FirstOther || x.tx.First == inspect.FirstNone
+		return relayed && x.event.Received > 0
 	case inspect.HTTP, inspect.WebSocket:
 		return x.tx.Response.Status != 0
 	}

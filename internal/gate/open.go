@@ -110,7 +110,6 @@ func (x *Exchange) serverName() {
 	q := x.subject(verdict.PlaceSNI)
 	q.Name, q.Addr, q.Literal, q.AllowedBy, q.Vouched = n, netip.Addr{}, false, 0, false
 	a := x.snap.Admit(&q, &x.trace)
-	x.passing(n)
 	x.settle(a.Verdict, stageOf(a.Verdict))
 }
 

@@ -121,7 +121,7 @@ type Transaction struct {
 	Response  Head
 	Anomalies []Anomaly
 	Question  Question
-	Names     []hostname.Name // other names that were admitted on the way: SNI, targets of CNAME and SVCB; at most MaxNames
+	Names     []hostname.Name // other names that the answer came from: targets of CNAME; at most MaxNames
 	Verdict   verdict.Verdict // Done: what was decided
 	Answered  bool            // Done: the other side answered, in DNS with NOERROR; what does not exist or was not reached did not
 	Matches   []Match         // findings so far; the weakest give way beyond MaxMatches

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"slices"
+
 	"weir/blocklists"
+	"weir/internal/reputation"
 	"weir/internal/verdict"
 )
 
@@ -78,11 +81,15 @@ func sentence(v verdict.Verdict, r *Reason) string {
 	return failureSentences[v.Cause]
 }
 
-// Scoped says whether the rule or list of a Verdict speaks to some groups of clients only.
-func (s *Snapshot) Scoped(ref verdict.Ref) bool {
+// Scoped says whether the rule, list or lock of a Verdict speaks to some groups of clients only.
+func (s *Snapshot) Scoped(v verdict.Verdict) bool {
 	if s == nil {
 		return false
 	}
+	if v.Grounds.Kind == verdict.GroundNotLearnt {
+		return slices.ContainsFunc(s.cfg.Standing.Locks(), func(l reputation.Lock) bool { return l.Name == v.Grounds.Of && l.Groups != 0 })
+	}
+	ref := v.Ref
 	if n := int(ref.Rule); n > 0 && n <= len(s.cfg.Rules) {
 		return len(s.cfg.Rules[n-1].Groups) > 0
 	}

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -59,20 +60,30 @@ var (
 
 // remember notes the target and the names that it led to.
 func (o *Observer) remember(b *Book, tx *inspect.Transaction) {
-	o.note(b, tx.Target.Name, tx.Request.URL, tx.Now)
+	o.note(b, tx.Target.Name, tx.Request.URL, absent(tx), tx.Now)
 	for _, n := range tx.Names {
-		o.note(b, n, "", tx.Now)
+		o.note(b, n, "", false, tx.Now)
 	}
 }
 
-func (o *Observer) note(b *Book, name hostname.Name, url string, now time.Time) {
+// absent says whether the service answered that what was asked for is not there: then its customer may not be there either, and who
+// asks for one of the future does not make him older.
+func absent(tx *inspect.Transaction) bool {
+	return tx.Response.Status == http.StatusNotFound || tx.Response.Status == http.StatusGone
+}
+
+func (o *Observer) note(b *Book, name hostname.Name, url string, absent bool, now time.Time) {
 	if name.IsZero() {
 		return
 	}
 	if _, own := b.internal(name); own {
 		return
 	}
-	b.cfg.Memory.Note(tenantOf(name, url).key, now)
+	p := tenantOf(name, url)
+	if p.shared && absent {
+		return
+	}
+	b.cfg.Memory.Note(p.key, now)
 	o.stats.Remembered.Add(1)
 }
 
@@ -104,8 +115,8 @@ func keys(tx *inspect.Transaction) []string {
 		return nil
 	}
 	out := []string{tx.Target.Name.String()}
-	if p := tenantOf(tx.Target.Name, tx.Request.URL); p.byPath {
-		out = append(out, p.key)
+	if p := tenantOf(tx.Target.Name, tx.Request.URL); p.door != "" && !absent(tx) {
+		out = append(out, p.door)
 	}
 	return out
 }

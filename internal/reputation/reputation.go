@@ -169,7 +169,9 @@ type part struct {
 	key     string
 	service string
 	shared  bool
-	byPath  bool // only a path tells the customer
+	// door is what a lock learns beside the name: the customer where only the path tells him; the service and "/" for a path that tells
+	// none, so that no spelling of a path opens more than was learnt. "" where the name says all, or no path is known yet.
+	door string
 }
 
 // tenantOf says whose part of a shared service name and URL lead to.
@@ -177,8 +179,9 @@ func tenantOf(name hostname.Name, url string) part {
 	key, service, ok := tenant.OrDomain(name, "")
 	p := part{key: key, service: service, shared: ok}
 	if path := pathOf(url); ok && key == "" && path != "" {
-		if p.key, p.service, _ = tenant.Of(name, path); p.key != "" {
-			p.byPath = true
+		p.key, p.service, _ = tenant.Of(name, path)
+		if p.door = p.key; p.key == "" {
+			p.door = service + "/"
 		}
 	}
 	if p.key == "" {
@@ -245,7 +248,7 @@ func (l *Lock) opens(d Door) bool {
 		if url == "" {
 			continue
 		}
-		if p := tenantOf(d.Name, url); p.byPath && !l.Names.Has(p.key, d.Name) {
+		if p := tenantOf(d.Name, url); p.door != "" && !l.Names.Has(p.door, d.Name) {
 			return false
 		}
 	}

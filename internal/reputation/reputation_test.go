@@ -1,6 +1,7 @@
 package reputation_test
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -121,19 +122,23 @@ func TestObserver(t *testing.T) {
 	blocked.Verdict.Action, unanswered.Answered, byPath.Request.URL = verdict.Block, false, "https://storage.googleapis.com/bucket/key?q"
 	literal := tx("x.test", "10.2.0.1")
 	literal.Target = hostname.Authority{Addr: netip.MustParseAddr("::ffff:192.0.2.1")}
-	for _, x := range []*inspect.Transaction{passed, blocked, unanswered, byPath, own, literal, tx("elsewhere.test", "10.3.0.1")} {
+	missing, gone, page, odd := tx("storage.googleapis.com", "10.2.0.1"), tx("future.github.io", "10.2.0.1"), tx("www.missing.test", "10.2.0.1"), tx("storage.googleapis.com", "10.2.0.1")
+	missing.Request.URL, odd.Request.URL = "https://storage.googleapis.com/future/key", "https://storage.googleapis.com/a;b/key"
+	missing.Response.Status, gone.Response.Status, page.Response.Status = 404, 410, 404
+	for _, x := range []*inspect.Transaction{passed, blocked, unanswered, byPath, own, literal, missing, gone, page, odd, tx("elsewhere.test", "10.3.0.1")} {
 		o.Observe(x)
 	}
 	for key, want := range map[string]bool{
-		"passed.test": true, "cdn.test": true, "gcs/bucket": true, "elsewhere.test": true,
-		"early.test": false, "blocked.test": false, "unanswered.test": false, "googleapis.com": false, "storage.googleapis.com": false, "corp.example": false,
+		"passed.test": true, "cdn.test": true, "gcs/bucket": true, "elsewhere.test": true, "missing.test": true,
+		"gcs/future": false, "github-pages/future": false, "early.test": false, "blocked.test": false, "unanswered.test": false, "googleapis.com": false, "corp.example": false,
 	} {
 		if _, _, ok := m.Seen(key); ok != want {
 			t.Errorf("%s: remembered %v", key, ok)
 		}
 	}
 	for key, want := range map[string]bool{
-		"www.passed.test": true, "storage.googleapis.com": true, "gcs/bucket": true, "192.0.2.1": true,
+		"www.passed.test": true, "storage.googleapis.com": true, "gcs/bucket": true, "gcs/": true, "192.0.2.1": true,
+		"gcs/future":  false,
 		"passed.test": false, "edge.cdn.test": false, "blocked.test": false, "unanswered.test": false, "elsewhere.test": false, "x.corp.example": false,
 	} {
 		if ok := learnt.Has(key, hostname.Name{}); ok != want {
@@ -169,6 +174,8 @@ func TestLocked(t *testing.T) {
 		{"service before its path is known", reputation.Door{Groups: servers, Name: name("storage.googleapis.com")}, false},
 		{"learnt bucket", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "bucket/x"}, false},
 		{"other bucket", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "other/x"}, true},
+		{"path that tells no bucket", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "other;x/x"}, true},
+		{"no path", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket}, true},
 		{"other bucket for lenient servers", reputation.Door{Groups: servers, Name: name("storage.googleapis.com"), URL: bucket + "bucket/x", LooseURL: bucket + "other/x"}, true},
 	} {
 		if c.door.Now.IsZero() {
@@ -176,6 +183,47 @@ func TestLocked(t *testing.T) {
 		}
 		if lock, ok := b.Locked(c.door); ok != c.want || ok && lock != "servers" {
 			t.Errorf("%s: %v %q", c.what, ok, lock)
+		}
+	}
+}
+
+// TestWatch: what is live when a lock falls shut is learnt though nothing was answered yet, and what is blocked is not.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	b, m, learnt := watched(t, now.Add(time.Hour))
+	o := reputation.NewObserver(slog.New(slog.DiscardHandler))
+	o.Swap(b)
+	for target, action := range map[string]verdict.Action{"live.test": verdict.Allow, "cut.test": verdict.Block} {
+		o.Watch(&inspect.Transaction{
+			Now: now, Target: hostname.Authority{Name: name(target)}, Verdict: verdict.Verdict{Action: action},
+			Flow: &inspect.Flow{Client: identity.Client{Addr: netip.MustParseAddr("10.2.0.1")}},
+		})
+	}
+	if !learnt.Has("live.test", name("live.test")) || learnt.Has("cut.test", name("cut.test")) {
+		t.Error("learnt what was cut, or not what was live")
+	}
+	if _, _, ok := m.Seen("live.test"); ok {
+		t.Error("remembered before it was answered")
+	}
+}
+
+// TestLockSpellings: no spelling of a name opens more than the name that was learnt.
+func TestLockSpellings(t *testing.T) {
+	t.Parallel()
+	b, _, learnt := watched(t, now)
+	if err := errors.Join(learnt.Add("bücher.test"), learnt.Add("xn--bcher-kva.test"), learnt.Add("192.0.2.1")); err != nil {
+		t.Fatal(err)
+	}
+	for text, open := range map[string]bool{
+		"xn--bcher-kva.test": true, "BÜCHER.test.": true, "bücher。test": true, "XN--BCHER-KVA.TEST": true, "bucher.test": false, "xbücher.test": false, "bücher.test.evil.test": false,
+		"192.0.2.1": true, "3221225985": true, "0xc0.0.2.1": true, "[::ffff:192.0.2.1]": true, "192.0.2.2": false, "[::1]": false, "[2002:c000:201::]": false,
+	} {
+		a, err := hostname.ParseHost(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, locked := b.Locked(reputation.Door{Now: now, Groups: b.Locks()[0].Groups, Name: a.Name, Addr: a.Addr}); locked == open {
+			t.Errorf("%s: locked %v", text, locked)
 		}
 	}
 }

@@ -233,7 +233,7 @@ func TestOrDomain(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"www.example.co.uk": "example.co.uk", "example.com": "example.com", "com": "com", "co.uk": "co.uk", "localhost": "localhost",
-		"fonts.googleapis.com": "googleapis.com", "mine.github.io": "github-pages/mine", "x.blogspot.com": "blogspot.com/x", "a.b.example": "b.example",
+		"fonts.googleapis.com": "fonts.googleapis.com", "mine.github.io": "github-pages/mine", "x.blogspot.com": "blogspot.com/x", "a.b.example": "b.example",
 	} {
 		n := hostname.MustParse(text)
 		key, _, ok := tenant.OrDomain(n, "")
