@@ -21,6 +21,13 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	name := bytes.IndexFunc(good[4096:], func(r rune) bool { return r != 0 }) + 4096 // the one slot that is taken
+	for at := 0; at < 56; at += 4 {
+		f.Add([]byte{}, []byte{1, 2, 3, 4}, uint16(at), true)
+	}
+	for at := name &^ 15; at < name&^15+32; at += 4 {
+		f.Add([]byte{}, []byte{0xff, 0, 0, 0xff, 1, 0, 0, 0}, uint16(at), true)
+	}
 	f.Add(good[:64], []byte{}, uint16(0), true)
 	f.Add(good[:56], []byte("patch"), uint16(4100), true)
 	f.Add(good[:100], []byte("x"), uint16(1), false)
@@ -32,6 +39,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		if int(at) < len(text) {
 			copy(text[at:], patch)
+		}
+		if whole {
+			memory.Seal(text) // and past the sum of the head
 		}
 		path := filepath.Join(t.TempDir(), "names")
 		if err := os.WriteFile(path, text, 0o600); err != nil {
