@@ -74,7 +74,6 @@ func (s *Snapshot) AdmitAddress(q *Subject, tr *verdict.Trace) verdict.Verdict {
 		return verdict.Verdict{Action: verdict.Allow, Cause: verdict.CauseDefault}
 	}
 	about := *q
-	about.Addr = address.Unwrap(q.Addr)
 	about.Name = hostname.Name{}
 	var buf [maxMatches]blocklists.Match
 	var h heard
@@ -133,11 +132,8 @@ func (s *Snapshot) private(q *Subject) (verdict.Verdict, bool) {
 	if scope == address.Public {
 		return verdict.Verdict{}, false
 	}
-	inner := address.Unwrap(q.Addr)
-	for _, p := range s.cfg.Internal.Networks {
-		if p.Contains(inner) || p.Contains(q.Addr) {
-			return verdict.Verdict{}, false
-		}
+	if withinOne(s.cfg.Internal.Networks, q.Addr) {
+		return verdict.Verdict{}, false
 	}
 	if scope == address.Private || scope == address.CGNAT {
 		if slices.ContainsFunc(s.cfg.Internal.Zones, q.Name.Within) {

@@ -6,7 +6,6 @@ import (
 
 	"weir/blocklists"
 	"weir/blocklists/set"
-	"weir/internal/address"
 	"weir/internal/hostname"
 	"weir/internal/inspect"
 	"weir/internal/verdict"
@@ -30,12 +29,12 @@ func (s *Snapshot) lookUp(q *Subject, what aspect, dst []blocklists.Match) []blo
 		return s.lookUpTarget(q, dst)
 	case ofAddress:
 		from := len(dst)
-		return s.hear(q, byAddress, s.lookUpPort(q, s.set.LookupAddr(address.Unwrap(q.Addr), dst)), from)
+		return s.hear(q, byAddress, s.lookUpPort(q, s.lookUpAddr(q.Addr, set.Target, dst)), from)
 	case ofServer:
 		from := len(dst)
 		dst = s.hear(q, byServer, s.set.LookupServer(q.Name, dst), from)
 		if from = len(dst); q.Addr.IsValid() {
-			dst = s.hear(q, byServerAddr, s.set.LookupServerAddr(q.Addr, dst), from)
+			dst = s.hear(q, byServerAddr, s.lookUpAddr(q.Addr, set.Server, dst), from)
 		}
 	case ofHello:
 		if s.holds&set.KindFingerprint != 0 {
@@ -62,7 +61,7 @@ func (s *Snapshot) lookUpTarget(q *Subject, dst []blocklists.Match) []blocklists
 	dst = s.lookUpPort(q, dst)
 	dst = s.hear(q, byTarget, dst, from)
 	if from = len(dst); q.Addr.IsValid() {
-		dst = s.hear(q, byAddress, s.set.LookupAddr(address.Unwrap(q.Addr), dst), from)
+		dst = s.hear(q, byAddress, s.lookUpAddr(q.Addr, set.Target, dst), from)
 	}
 	return dst
 }
@@ -73,10 +72,17 @@ func (s *Snapshot) lookUpPort(q *Subject, dst []blocklists.Match) []blocklists.M
 	if s.holds&set.KindURL == 0 || q.Port == 0 {
 		return dst
 	}
-	host := hostname.Authority{Name: q.Name, Port: q.Port}
-	if q.Name.IsZero() {
-		host.Addr = address.Unwrap(q.Addr)
+	if !q.Name.IsZero() {
+		return s.lookUpHost(q, hostname.Authority{Name: q.Name, Port: q.Port}, dst)
 	}
+	forms := [][]blocklists.Match{s.lookUpHost(q, hostname.Authority{Addr: q.Addr.Unmap().WithZone(""), Port: q.Port}, nil)}
+	for _, a := range embedded(q.Addr) {
+		forms = append(forms, s.lookUpHost(q, hostname.Authority{Addr: a, Port: q.Port}, nil))
+	}
+	return s.merge(forms, dst)
+}
+
+func (s *Snapshot) lookUpHost(q *Subject, host hostname.Authority, dst []blocklists.Match) []blocklists.Match {
 	key := host.String() + "/"
 	if host.IsZero() || strings.HasPrefix(weburl.Key(q.URL), key) {
 		return dst // the URL was looked up, and with it this

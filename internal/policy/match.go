@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"weir/blocklists"
-	"weir/internal/address"
 	"weir/internal/hostname"
 	"weir/internal/identity"
 	"weir/internal/inspect"
@@ -195,12 +194,17 @@ func (r *rule) held(f *facts, shadow bool) (blocklists.Match, bool) {
 	return blocklists.Match{}, false
 }
 
+// matchesAddress sees through every embedding: what stops holds for any address inside, what lets through only for all of them.
 func (r *rule) matchesAddress(q *Subject) bool {
 	if !q.Addr.IsValid() {
 		return false
 	}
-	inner := address.Unwrap(q.Addr)
-	return slices.ContainsFunc(r.Addresses, func(p netip.Prefix) bool { return p.Contains(q.Addr) || p.Contains(inner) })
+	if r.Action == RuleAllow || r.Action == RuleSplice {
+		return withinOne(r.Addresses, q.Addr)
+	}
+	addr := q.Addr.WithZone("")
+	return holds(r.Addresses, addr) || holds(r.Addresses, addr.Unmap()) ||
+		slices.ContainsFunc(embedded(addr), func(a netip.Addr) bool { return holds(r.Addresses, a) })
 }
 
 func (r *rule) matchesFinding(m *inspect.Match) bool {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"weir/blocklists"
-	"weir/internal/address"
 	"weir/internal/reputation"
 	"weir/internal/verdict"
 )
@@ -117,13 +116,7 @@ func (s *Snapshot) byLock(q *Subject, f *facts, tr *verdict.Trace) (verdict.Verd
 }
 
 func (s *Snapshot) ownAddress(q *Subject) bool {
-	inner := address.Unwrap(q.Addr)
-	for _, p := range s.cfg.Internal.Networks {
-		if p.Contains(inner) || p.Contains(q.Addr) {
-			return true
-		}
-	}
-	return false
+	return withinOne(s.cfg.Internal.Networks, q.Addr)
 }
 
 // locks says whether some lock learns until a time, so that what is live must be admitted again when it comes.
