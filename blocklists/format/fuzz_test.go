@@ -71,11 +71,11 @@ func readAgain(e format.Entry, text string, kinds ...format.Format) bool {
 }
 
 // unsaid are the entries that no format can say: aliases that would be actions of a response policy zone, names that would be its
-// triggers, and exceptions for URLs with a '$'.
+// triggers.
 func unsaid(e format.Entry) bool {
 	last := e.Name.String()[strings.LastIndexByte(e.Name.String(), '.')+1:]
 	target, alias := strings.CutPrefix(e.Data, "CNAME ")
-	return strings.HasPrefix(last, "rpz-") || e.Exception && strings.Contains(e.URL, "$") ||
+	return strings.HasPrefix(last, "rpz-") ||
 		alias && (target == "." || target == "*." || strings.HasPrefix(target, "rpz-") || target == e.Name.String()+".")
 }
 
@@ -122,7 +122,7 @@ func FuzzDomains(f *testing.F) {
 }
 
 func FuzzAdblock(f *testing.F) {
-	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example:80^\n@@||f.example:8080/$important", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3", "0.0.0.0$dnsrewrite=NOERROR;SVCB;0 0. alpn=\"\"")
+	fuzzFormat(f, format.Adblock, canonical, "||a.example^$important\n@@||b.example^", "|c.example^\n||*.d.example^$badfilter", "||e.example^$dnstype=~A|~AAAA,dnsrewrite=NOERROR;TXT;a\\,b", "||f.example:80^\n@@||f.example:8080/$important", "||f.example/x/y^$all\n@@http://g.example:81/?q$important", "@@||f.example/m%281%29%2a%24%5e%7c?%7c=%24\n||f.example/%2a$important", "a##b\n/x/$y\n||h.example^$dnsrewrite=h.example", "0.0.0.0 a.example\n61d50e7771aee7f2f4b89a7200b4d45e$important", "||i.example^$dnsrewrite=NOERROR;SVCB;1 . alpn=h2\\,h3", "0.0.0.0$dnsrewrite=NOERROR;SVCB;0 0. alpn=\"\"")
 }
 
 func FuzzAddresses(f *testing.F) {
@@ -229,7 +229,7 @@ func FuzzURLs(f *testing.F) {
 			return "http://[" + host(e) + "]/"
 		}
 		return "http://" + host(e) + "/"
-	}, "http://a.example/\nhttps://b.example:443", "http://192.0.2.1/x?y#z", "ftp://[2001:db8::1]/\n# c\nc.example/", "http://u:p@a.example:81\\x", "https://a.example:80/%7e/../'?\"|")
+	}, "http://a.example/\nhttps://b.example:443", "http://192.0.2.1/x?y#z", "ftp://[2001:db8::1]/\n# c\nc.example/", "http://u:p@a.example:81\\x", "https://a.example:80/%7e/../'?\"|", "http://a.example/m%281%29%2a%24%5e%7c;%5b?%7c=%24%3d&%26")
 }
 
 func FuzzCSV(f *testing.F) {

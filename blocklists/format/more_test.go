@@ -136,7 +136,7 @@ func TestURLs(t *testing.T) {
 	t.Parallel()
 	runCases(t, format.URLs, []formatCase{
 		{"hosts", "# t\nhttp://a.example/\nHTTPS://b.example\nhttps://c.example:443/\nhttp://192.0.2.1/\nd.example/\nhttp://[2001:db8::1]/ # why\nftp://bücher.example\n", "|a.example^ |b.example^ |c.example^ 192.0.2.1 |d.example^ 2001:db8::1 |xn--bcher-kva.example^", ""},
-		{"more than hosts", "http://a.example/x\nhttp://a.example:8080/\nhttps://a.example:80\nhttp://a.example/?q\nhttp://u:p@a.example/x\na.example/x/../y//z\\u\nhttp://a.example#f\nftp://B.example./%7ex?%2f'\nhttp://[2001:DB8::1]:81/x\nhttp://a.example/ü\nhttp://a.example/%zz\n192.0.2.0/24\n", "http://a.example/x http://a.example:8080/ https://a.example:80/ http://a.example/?q http://a.example/x http://a.example/y/z/u |a.example^ http://b.example/~x?%2F%27 http://[2001:db8::1]:81/x http://a.example/%C3%BC 192.0.2.0/24", "url-path"},
+		{"more than hosts", "http://a.example/x\nhttp://a.example:8080/\nhttps://a.example:80\nhttp://a.example/?q\nhttp://u:p@a.example/x\na.example/x/../y//z\\u\nhttp://a.example#f\nftp://B.example./%7ex?%2f'\nhttp://[2001:DB8::1]:81/x\nhttp://a.example/ü\nhttp://a.example/%zz\n192.0.2.0/24\n", "http://a.example/x http://a.example:8080/ https://a.example:80/ http://a.example/?q http://a.example/x http://a.example/y/z/u |a.example^ http://b.example/~x?/%27 http://[2001:db8::1]:81/x http://a.example/%C3%BC 192.0.2.0/24", "url-path"},
 		{"refused", "gopher://a.example/\nhttp:///x\nhttp://a..b/\nhttp://*.a.example/\nhttp://a.example/ x\n", "", "url invalid-name invalid-name pattern trailing-text"},
 	})
 }

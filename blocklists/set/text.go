@@ -51,7 +51,7 @@ func (e Entry) adblock() string {
 	case e.Prefix.IsValid():
 		text += e.Prefix.String()
 	case e.URL != "":
-		text += schemeOf(e.URL) + e.URL
+		text += schemeOf(e.URL) + e.urlText()
 	case e.Fingerprint != "":
 		text += e.Fingerprint
 	case e.Scope == Exact:
@@ -65,6 +65,15 @@ func (e Entry) adblock() string {
 		text += "$" + strings.Join(words, ",")
 	}
 	return text
+}
+
+// urlText is the URL, in a rule with the marks of adblock rules escaped: that is another spelling of it. A plain one may stand in
+// a list of URLs, too.
+func (e Entry) urlText() string {
+	if !e.Exception && !e.Important && !e.Cancel {
+		return e.URL
+	}
+	return strings.NewReplacer("$", "%24", "*", "%2A", "^", "%5E", "|", "%7C").Replace(e.URL)
 }
 
 // schemeOf is the scheme with which a URL key is spelled out: http, unless its port would then be left out.

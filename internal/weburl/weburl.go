@@ -2,7 +2,6 @@
 package weburl
 
 import (
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,8 +18,10 @@ func DefaultPort(scheme string) uint16 {
 }
 
 // Canonical spells a URL in the one form that rules and lists are matched on: lower-case scheme, canonical host, no default port,
-// percent-escapes of unreserved octets undone and the others in upper case (RFC 3986 section 6.2.2), dot segments and doubled
-// slashes removed, no fragment. The query keeps its order; what browsers escape in it is escaped.
+// dot segments and doubled slashes removed, no fragment. Every visible octet of path and query has one spelling, escaped or not
+// (RFC 3986 section 6.2.2, and beyond it the reserved octets that servers decode alike); escapes that stay are in upper case.
+// Only what has another meaning when it is escaped is told apart: "/" in the path, "&" and "+" and the first "=" of a parameter
+// in the query, and "?", "#" and "%" themselves. The query keeps its order; what browsers escape in it is escaped.
 func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 	var b strings.Builder
 	scheme = strings.ToLower(scheme)
@@ -31,10 +32,10 @@ func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 	b.WriteString(scheme)
 	b.WriteString("://")
 	b.WriteString(host.String())
-	writePath(&b, u.EscapedPath())
+	writePath(&b, escapedPath(u))
 	if u.RawQuery != "" {
 		b.WriteByte('?')
-		writeQuery(&b, normalEscapes(u.RawQuery))
+		writeQuery(&b, u.RawQuery)
 	}
 	return b.String()
 }
@@ -42,7 +43,7 @@ func Canonical(scheme string, target hostname.Authority, u *url.URL) string {
 // Loose spells a URL as the most lenient servers read its path: escapes undone twice, backslashes as slashes, parameters behind
 // a semicolon cut from each segment, then dot segments removed. "" when that is the canonical spelling.
 func Loose(scheme string, target hostname.Authority, u *url.URL) string {
-	path := u.EscapedPath()
+	path := escapedPath(u)
 	if !strings.ContainsAny(path, "%\\;") {
 		return ""
 	}
@@ -73,14 +74,31 @@ func Key(canonical string) string {
 	return canonical
 }
 
+// escapedPath is the path as it was written: [url.URL.EscapedPath] undoes an escaped slash when another octet is not escaped
+// as the library would.
+func escapedPath(u *url.URL) string {
+	if u.RawPath != "" {
+		if path, err := url.PathUnescape(u.RawPath); err == nil && path == u.Path {
+			return u.RawPath
+		}
+	}
+	return u.EscapedPath()
+}
+
 // writeQuery escapes what browsers escape in the query of a web address (WHATWG URL, special-query percent-encode set), so that
-// programs that do not are seen to ask for the same.
+// programs that do not are seen to ask for the same, and undoes the other escapes but those of what parts parameters (WHATWG
+// URL, application/x-www-form-urlencoded parsing): only the first "=" of a parameter does.
 func writeQuery(b *strings.Builder, query string) {
-	for i := range len(query) {
-		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"#<>'`, c) >= 0 {
-			fmt.Fprintf(b, "%%%02X", c)
-		} else {
+	value := false // behind the first "=" of a parameter
+	for i := 0; i < len(query); {
+		c, escaped, size := octet(query[i:])
+		i += size
+		switch {
+		case c <= ' ', c >= 0x7f, strings.IndexByte(`"#<>'%`, c) >= 0, escaped && (c == '&' || c == '+' || c == '=' && !value):
+			writeEscape(b, c)
+		default:
 			b.WriteByte(c)
+			value = c != '&' && (value || c == '=')
 		}
 	}
 }
@@ -88,7 +106,7 @@ func writeQuery(b *strings.Builder, query string) {
 func writePath(b *strings.Builder, escaped string) {
 	var out []string
 	last := ""
-	for segment := range strings.SplitSeq(normalEscapes(escaped), "/") {
+	for segment := range strings.SplitSeq(normalPath(escaped), "/") {
 		last = segment
 		switch segment {
 		case "", ".":
@@ -109,30 +127,35 @@ func writePath(b *strings.Builder, escaped string) {
 	}
 }
 
-// normalEscapes undoes escapes of unreserved octets and writes the others in upper case.
-func normalEscapes(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
+// normalPath undoes the escapes of what may stand in a path (RFC 3986 section 3.3), and of brackets, and escapes the rest.
+func normalPath(s string) string {
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+2 >= len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
-		if err != nil {
-			b.WriteByte('%')
-			continue
-		}
-		if c := byte(v); unreserved(c) {
+	b.Grow(len(s))
+	for i := 0; i < len(s); {
+		c, escaped, size := octet(s[i:])
+		i += size
+		if unreserved(c) || strings.IndexByte("!$&'()*+,;=:@[]", c) >= 0 || c == '/' && !escaped {
 			b.WriteByte(c)
 		} else {
-			b.WriteString(strings.ToUpper(s[i : i+3]))
+			writeEscape(&b, c)
 		}
-		i += 2
 	}
 	return b.String()
+}
+
+// octet reads one octet of s, which is not empty, and whether it was escaped. A "%" that starts no escape stands for itself.
+func octet(s string) (c byte, escaped bool, size int) {
+	if s[0] == '%' && len(s) > 2 {
+		if v, err := strconv.ParseUint(s[1:3], 16, 8); err == nil {
+			return byte(v), true, 3
+		}
+	}
+	return s[0], false, 1
+}
+
+func writeEscape(b *strings.Builder, c byte) {
+	const digits = "0123456789ABCDEF"
+	b.Write([]byte{'%', digits[c>>4], digits[c&15]})
 }
 
 // unreserved is the set of RFC 3986 section 2.3.

@@ -1,7 +1,9 @@
 package weburl_test
 
 import (
+	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"weir/internal/hostname"
@@ -24,11 +26,15 @@ func parse(t testing.TB, in string) (hostname.Authority, *url.URL) {
 func TestCanonical(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"http://EXAMPLE.test:80/%61/../b/./c//d?q=%2f%41": "http://example.test/b/c/d?q=%2FA",
+		"http://EXAMPLE.test:80/%61/../b/./c//d?q=%2f%41": "http://example.test/b/c/d?q=/A",
+		"http://example.test/m%281%29.exe":                "http://example.test/m(1).exe",
+		"http://example.test/a%2fb\"":                     "http://example.test/a%2Fb%22",
+		"http://example.test/?a%3db=c%3D%3d&d=%26%2b+":    "http://example.test/?a%3Db=c==&d=%26%2B+",
+		"http://example.test/?%%34%31":                    "http://example.test/?%2541",
 		"https://example.test":                            "https://example.test/",
 		"https://example.test:8443/x/":                    "https://example.test:8443/x/",
 		"http://example.test/a/..":                        "http://example.test/",
-		"http://example.test/?a b'\"<é>%zz|":              "http://example.test/?a%20b%27%22%3C%C3%A9%3E%zz|",
+		"http://example.test/?a b'\"<é>%zz|":              "http://example.test/?a%20b%27%22%3C%C3%A9%3E%25zz|",
 		"http://example.test/../../etc":                   "http://example.test/etc",
 	} {
 		target, u := parse(t, in)
@@ -36,6 +42,50 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("Canonical(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+// TestCanonicalOctets: escaped or not, a visible octet is one, but where it parts what a URL is made of.
+func TestCanonicalOctets(t *testing.T) {
+	t.Parallel()
+	for c := byte('!'); c <= '~'; c++ {
+		for form, apart := range map[string]string{"http://x.test/a%sb": "/?#%", "http://x.test/?q=%s": "#%&+"} {
+			if strings.IndexByte(apart, c) >= 0 {
+				continue
+			}
+			var keys [3]string
+			for i, spelled := range []string{string(c), fmt.Sprintf("%%%02x", c), fmt.Sprintf("%%%02X", c)} {
+				target, u := parse(t, fmt.Sprintf(form, spelled))
+				keys[i] = weburl.Canonical(u.Scheme, target, u)
+			}
+			if keys[1] != keys[0] || keys[2] != keys[0] {
+				t.Errorf("%q has the keys %q", c, keys)
+			}
+		}
+	}
+}
+
+// escapeAll escapes every octet of a canonical URL whose escape means the same.
+func escapeAll(canonical string) string {
+	at := strings.Index(canonical, "://") + 3
+	at += strings.IndexByte(canonical[at:], '/')
+	out := canonical[:at]
+	query, value := false, false
+	for rest := canonical[at:]; rest != ""; {
+		c, size := rest[0], 1
+		switch {
+		case c == '%': // an escape that stays
+			size = 3
+			out += strings.ToLower(rest[:size])
+		case !query && (c == '/' || c == '?'), query && (c == '&' || c == '+' || c == '=' && !value):
+			out += rest[:size]
+		default:
+			out += fmt.Sprintf("%%%02x", c)
+		}
+		value = query && c != '&' && (value || c == '=')
+		query = query || c == '?'
+		rest = rest[size:]
+	}
+	return out
 }
 
 func TestLoose(t *testing.T) {
@@ -73,7 +123,7 @@ func TestKey(t *testing.T) {
 
 // FuzzCanonical: the canonical spelling is one: spelled again it stays, it is printable, and its key has no scheme.
 func FuzzCanonical(f *testing.F) {
-	for _, s := range []string{"http://a.example/%61/../b//?q=%2f'\"", "https://A.example:443/\u00fc?\u00fc", "http://[2001:db8::1]:81/;x=%252e/..%5c", "http://a.example/?%zz%4", "http://a.example/%2e%2e/%2E"} {
+	for _, s := range []string{"http://a.example/%61/../b//?q=%2f'\"", "https://A.example:443/\u00fc?\u00fc", "http://[2001:db8::1]:81/;x=%252e/..%5c", "http://a.example/?%zz%4", "http://a.example/%2e%2e/%2E", "http://a.example/m%281%29[;]?a%3db=%3d%26&c=:/?@%2b+%%34%31"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -92,6 +142,13 @@ func FuzzCanonical(f *testing.F) {
 		}
 		if twice := weburl.Canonical(u.Scheme, host, again); twice != once {
 			t.Fatalf("%q is spelled %q, and that %q", text, once, twice)
+		}
+		spelled, err := url.Parse(escapeAll(once))
+		if err != nil {
+			t.Fatalf("%q is escaped as %q: %v", once, escapeAll(once), err)
+		}
+		if other := weburl.Canonical(u.Scheme, host, spelled); other != once {
+			t.Fatalf("%q is spelled %q, and escaped (%q) %q", text, once, escapeAll(once), other)
 		}
 		for i := range len(once) {
 			if once[i] <= ' ' || once[i] > '~' {
