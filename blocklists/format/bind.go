@@ -9,6 +9,7 @@ type bindConf struct {
 	start   uint32   // line on which it began
 	depth   int      // of braces
 	comment bool     // inside /* */
+	opened  uint32   // line on which it began
 }
 
 // maxWords is how many words of a statement are kept; those of a zone that blocks are about fifteen.
@@ -17,6 +18,9 @@ const maxWords = 64
 var _ grammar = (*bindConf)(nil)
 
 func (b *bindConf) end() {
+	if b.comment {
+		b.p.skipAt(b.opened, ReasonSyntax, "/* without end: all behind it is a comment")
+	}
 	if len(b.words) > 0 {
 		b.drop(ReasonSyntax)
 	}
@@ -32,7 +36,7 @@ func (b *bindConf) line(line string) error {
 		if word == "" && !quoted {
 			return nil
 		}
-		if first && word == "zone" && !quoted && b.depth > 0 && b.words[0] == "zone" {
+		if first && !quoted && keyword(word) == "zone" && b.depth > 0 && keyword(b.words[0]) == "zone" {
 			b.drop(ReasonSyntax) // the one before was never closed: it does not cost this one
 		}
 		b.add(word, quoted)
@@ -54,7 +58,7 @@ func (b *bindConf) next(line string) (word string, quoted bool, rest string, ok 
 		if !strings.HasPrefix(line, "/*") {
 			break
 		}
-		b.comment, line = true, line[2:]
+		b.comment, b.opened, line = true, b.p.line, line[2:]
 	}
 	switch {
 	case line == "", line[0] == '#', strings.HasPrefix(line, "//"):
@@ -104,20 +108,23 @@ func (b *bindConf) drop(why Reason) {
 	b.words, b.depth = b.words[:0], 0
 }
 
+// keyword is a word as the grammar has it: BIND's keywords know no case. A quoted word, which keeps its first quote, is none.
+func keyword(word string) string { return strings.ToLower(word) }
+
 // statement reads a whole one.
 func (b *bindConf) statement() {
-	switch {
+	switch word := keyword(b.words[0]); {
 	case len(b.words) == 1: // a lone ';'
 		b.words = b.words[:0]
-	case len(b.words) >= maxWords && b.words[0] == "zone":
+	case len(b.words) >= maxWords && word == "zone":
 		b.drop(ReasonSyntax)
-	case b.words[0] == "zone":
+	case word == "zone":
 		b.zone()
-	case b.words[0] == "include":
+	case word == "include":
 		b.drop(ReasonInclude)
-	case b.words[0] == "view":
+	case word == "view":
 		b.drop(ReasonView)
-	case isKeyword(b.words[0]):
+	case isKeyword(word):
 		b.drop(ReasonSetting)
 	default:
 		b.drop(ReasonSyntax)
@@ -151,7 +158,7 @@ func (b *bindConf) zone() {
 func (b *bindConf) kind(body int) string {
 	depth := 0
 	for i, w := range b.words[body:] {
-		switch w {
+		switch keyword(w) {
 		case "{":
 			depth++
 		case "}":

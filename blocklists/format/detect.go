@@ -256,13 +256,16 @@ func urlStart(line string) bool {
 }
 
 func zoneStatement(line string) bool {
-	rest, ok := strings.CutPrefix(line, "zone")
-	return ok && strings.HasPrefix(strings.TrimLeft(rest, " \t"), `"`)
+	if len(line) < len("zone") || keyword(line[:len("zone")]) != "zone" {
+		return false
+	}
+	rest := line[len("zone"):]
+	return strings.HasPrefix(strings.TrimLeft(rest, " \t"), `"`)
 }
 
 // bindBody knows the lines inside a zone statement.
 func bindBody(words []string) bool {
-	switch words[0] {
+	switch keyword(words[0]) {
 	case "}", "};", "{":
 		return len(words) == 1
 	case "type", "file", "notify", "allow-query", "allow-transfer", "database":

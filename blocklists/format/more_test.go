@@ -106,7 +106,7 @@ func TestRPZ(t *testing.T) {
 		{"escapes", head + "\\097.example CNAME .\nb\\.c.example CNAME *.\n*.D\\@.example CNAME .\n\\300.example CNAME .\na.\\049 CNAME .\n", "a.example CNAME . b\\046c.example CNAME *. *.d\\064.example CNAME .", "invalid-name invalid-name"},
 		{"directives", "$INCLUDE x\n$GENERATE 1-9 a$ CNAME .\n$ORIGIN\n", "", "include setting syntax"},
 		{"broken", head + "a.example\nb.example CNAME\nc.example CNAME . .\nd.example A x\ne.example TXT \"x\n CNAME .\nf.example ) CNAME .\nok.example CNAME .\n", "ok.example CNAME .", "syntax syntax syntax invalid-address syntax syntax syntax"},
-		{"an open parenthesis", "a.example CNAME (\n.\n", "", "syntax"},
+		{"an open parenthesis", "a.example CNAME (\n.\n", "", "syntax syntax"},
 		{"records that are no rules", head + "a.example NS x.\na.example RRSIG CNAME 8 2 30 1 1 1 x. y\n", "", "record-type record-type"},
 	})
 }

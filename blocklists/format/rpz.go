@@ -16,6 +16,7 @@ type rpzZone struct {
 	fields []string // of the record so far
 	owned  bool     // its first field is the owner
 	start  uint32   // line on which it began
+	span   span     // its lines, while a parenthesis is open
 	parens int
 	bad    bool // an open quote, too many fields
 
@@ -38,31 +39,64 @@ const maxFields = 64
 var _ grammar = (*rpzZone)(nil)
 
 func (z *rpzZone) end() {
-	if z.parens > 0 {
-		z.p.skipAt(z.start, ReasonSyntax, strings.Join(z.fields, " "))
+	for len(z.span) > 0 {
+		z.again()
 	}
 }
 
 func (z *rpzZone) line(line string) error {
+	return z.read(spanLine{line, z.p.line})
+}
+
+// read takes one line.
+func (z *rpzZone) read(l spanLine) error {
 	if z.parens == 0 {
-		z.fields, z.start, z.bad = z.fields[:0], z.p.line, false
-		z.owned = line != "" && line[0] != ' ' && line[0] != '\t'
+		z.fields, z.start, z.bad = z.fields[:0], l.line, false
+		z.owned = l.text != "" && l.text[0] != ' ' && l.text[0] != '\t'
 	}
-	z.split(line)
-	if z.parens > 0 || len(z.fields) == 0 {
-		return nil
+	z.split(l.text)
+	if z.parens > 0 || len(z.span) > 0 {
+		z.span = append(z.span, l)
 	}
-	if z.bad {
+	switch {
+	case z.parens > 0 && z.span.tooLong(), z.bad && len(z.span) > 0 && z.parens == 0:
+		z.again()
+	case z.parens > 0:
+	case len(z.fields) == 0:
+		z.span = nil
+	case z.bad:
 		z.p.skipAt(z.start, ReasonSyntax, strings.Join(z.fields, " "))
-		z.hasOwner = z.hasOwner && !z.owned // the next record must not inherit what was not read
-		return nil
-	}
-	if z.owned && z.fields[0][0] == '$' {
+		z.disown()
+	case z.owned && z.fields[0][0] == '$':
+		z.span = nil
 		z.directive()
-		return nil
+	default:
+		z.whole()
 	}
-	z.record()
 	return nil
+}
+
+// whole reads a record. If it is none, the lines behind its first may be what an open parenthesis swallowed.
+func (z *rpzZone) whole() {
+	lines, bad := z.span, z.p.sum.Skipped[ReasonSyntax]
+	z.span = nil
+	if z.record(); len(lines) < 2 || z.p.sum.Skipped[ReasonSyntax] == bad {
+		return
+	}
+	z.disown()
+	for _, l := range lines[1:] {
+		_ = z.read(l) // returns none
+	}
+}
+
+// disown makes sure that the next record does not inherit an owner that was not read.
+func (z *rpzZone) disown() { z.hasOwner = z.hasOwner && !z.owned }
+
+// again gives up the record whose parenthesis is open, or that is broken: its first line.
+func (z *rpzZone) again() {
+	z.parens, z.owned = 0, z.span[0].text != "" && z.span[0].text[0] != ' ' && z.span[0].text[0] != '\t'
+	z.disown()
+	_ = z.span.again(z.p, z.read) // read returns none
 }
 
 // split adds the fields of one line. A text in quotes keeps its first quote: it is no name and no keyword.

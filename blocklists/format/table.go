@@ -28,54 +28,60 @@ type table struct {
 	mark    byte   // between fields; 0 before the header
 	column  int    // from 0
 	comment string // the last one before the header
-	open    string // the beginning of a record whose quote is still open
-	start   uint32
+	span    span   // the record so far: several lines while a quote is open
 }
 
 var _ grammar = (*table)(nil)
 
 func (t *table) end() {
-	if t.open != "" {
-		t.p.skipAt(t.start, ReasonSyntax, t.open)
+	for len(t.span) > 0 {
+		_ = t.span.again(t.p, t.read) // the header is behind us: without one nothing is open
 	}
 }
 
 func (t *table) line(line string) error {
+	return t.read(spanLine{line, t.p.line})
+}
+
+// read takes one line.
+func (t *table) read(l spanLine) error {
 	switch {
-	case t.open != "":
-		line = t.open + "\n" + line
-		t.open = ""
-	case strings.TrimSpace(line) == "":
+	case len(t.span) > 0:
+	case strings.TrimSpace(l.text) == "":
 		return nil
-	case line[0] == '#':
+	case l.text[0] == '#':
 		if t.mark == 0 {
-			t.comment = strings.TrimLeft(line, "# ")
+			t.comment = strings.TrimLeft(l.text, "# ")
 		}
 		return nil
-	default:
-		t.start = t.p.line
 	}
+	t.span = append(t.span, l)
+	if len(t.span) > 1 && !t.span.tooLong() && !strings.Contains(l.text, `"`) {
+		return nil // still open
+	}
+	return t.record()
+}
+
+// record reads what there is of a record.
+func (t *table) record() error {
+	text := t.span.text()
 	if t.mark == 0 {
-		header, err := t.header(line)
+		header, err := t.header(text)
 		if header || err != nil {
+			t.span = nil
 			return err
 		}
 	}
-	fields, whole, ok := cutFields(line, t.mark, t.column)
+	fields, whole, ok := cutFields(text, t.mark, t.column)
 	switch {
-	case !ok:
-		t.p.skipAt(t.start, ReasonSyntax, line)
-	case whole:
-		if len(fields) <= t.column {
-			t.p.skipAt(t.start, ReasonSyntax, line)
-			return nil
-		}
-		t.p.value(fields[t.column], Entry{Line: t.start})
-	case len(line) > MaxLine:
-		t.p.skipAt(t.start, ReasonTooLong, line)
-	default:
-		t.open = line
+	case ok && !whole && !t.span.tooLong():
+		return nil
+	case !ok, !whole, len(fields) <= t.column:
+		return t.span.again(t.p, t.read)
 	}
+	line := t.span[0].line
+	t.span = t.span[:0]
+	t.p.value(fields[t.column], Entry{Line: line})
 	return nil
 }
 

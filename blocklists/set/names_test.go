@@ -28,7 +28,8 @@ func TestNames(t *testing.T) {
 		t,
 		[]set.Entry{
 			named("a.example", 1), named("b.example", 2, exact), named("c.example", 3, exception), named("d.example", 4, below),
-			named("gone.example", 5), named("gone.example", 6, cancel), prefix("192.0.2.0/24", 7), {URL: "a.example/x", Line: 8},
+			named("gone.example", 5), named("gone.example", 6, cancel), prefix("192.0.2.0/24", 7),
+			{URL: "a.example/x", Line: 8},
 			named("ns.example", 9, func(e *set.Entry) { e.Trigger = set.Server }), named(long+"example", 10),
 			named("typed.example", 11, func(e *set.Entry) { e.Types = set.NewTypes(false, 1) }),
 		},
