@@ -25,7 +25,7 @@ func (r *rig) compile(t testing.TB, edit func(*policy.Config), lists ...[]blockl
 	t.Helper()
 	b := blocklists.NewBuilder()
 	for i, entries := range lists {
-		n, err := b.AddList(blocklists.List{Name: fmt.Sprintf("l%d", i), GrantAllow: true, GrantRewrite: true})
+		n, err := b.AddList(blocklists.List{Name: fmt.Sprintf("l%d", i), GrantAllow: true, GrantRewrite: true, GrantClients: true})
 		if err != nil {
 			t.Fatal(err)
 		}

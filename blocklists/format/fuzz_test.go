@@ -38,7 +38,7 @@ func fuzzFormat(f *testing.F, kind format.Format, print func(format.Entry) strin
 			t.Fatalf("cuts matter: %v %v; %v %v", whole, err, bytewise, again)
 		}
 		b := set.NewBuilder()
-		list, err := b.AddList(set.List{Name: "fuzz", GrantAllow: true, GrantRewrite: true})
+		list, err := b.AddList(set.List{Name: "fuzz", GrantAllow: true, GrantRewrite: true, GrantClients: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ func (b *Builder) SetNearest(list uint16) {
 }
 
 // Add adds an entry to a list. What the list has no grant for is counted and left out, without error: exceptions and ReplyTCPOnly
-// without GrantAllow, ReplyData without GrantRewrite.
+// without GrantAllow, ReplyData without GrantRewrite, Trigger Client, but for exceptions, without GrantClients. See [List.Refuses].
 func (b *Builder) Add(list uint16, e Entry) error {
 	if int(list) >= len(b.lists) {
 		return fmt.Errorf("list %d: %w", list, ErrList)
@@ -108,18 +108,27 @@ func (b *Builder) Add(list uint16, e Entry) error {
 
 // refused says whether the list has no grant for e, and counts that.
 func (b *Builder) refused(list uint16, e *Entry) bool {
-	count := &b.stats[list].Refused
+	grant := b.lists[list].lacks(e)
+	if grant != nil && !e.Cancel {
+		*grant(&b.stats[list])++
+	}
+	return grant != nil
+}
+
+// Refuses says whether e needs a grant that the list has not.
+func (l *List) Refuses(e Entry) bool { return l.lacks(&e) != nil }
+
+// lacks returns where it is counted that the list has no grant for e; nil when it needs none or has it.
+func (l *List) lacks(e *Entry) func(*ListStats) *int {
 	switch {
-	case (e.Exception || e.Reply == ReplyTCPOnly) && !b.lists[list].GrantAllow:
-	case e.Reply == ReplyData && !b.lists[list].GrantRewrite:
-		count = &b.stats[list].RefusedRewrites
-	default:
-		return false
+	case e.Trigger == Client && !e.Exception && !l.GrantClients:
+		return func(s *ListStats) *int { return &s.RefusedClients }
+	case (e.Exception || e.Reply == ReplyTCPOnly) && !l.GrantAllow:
+		return func(s *ListStats) *int { return &s.Refused }
+	case e.Reply == ReplyData && !l.GrantRewrite:
+		return func(s *ListStats) *int { return &s.RefusedRewrites }
 	}
-	if !e.Cancel {
-		*count++
-	}
-	return true
+	return nil
 }
 
 // CanonicalPrefix masks p and turns an IPv4-mapped one into IPv4; ok is false for one that is wider than the mapped space.

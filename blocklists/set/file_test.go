@@ -28,7 +28,7 @@ func small(tb testing.TB) *set.Set {
 	b := set.NewBuilder()
 	b.SetNote([]byte("note \x00\xff"))
 	for i, l := range []set.List{
-		{Name: "a", Class: set.ClassShared, Category: "c", Action: set.ActionAllow, Priority: -3, Groups: []string{"x", "y"}, GrantAllow: true, GrantRewrite: true, Confidence: 90, Shadow: true, Nearest: true, Source: "s", Updated: time.Unix(1e9, 5).UTC(), Hash: "h"},
+		{Name: "a", Class: set.ClassShared, Category: "c", Action: set.ActionAllow, Priority: -3, Groups: []string{"x", "y"}, GrantAllow: true, GrantRewrite: true, GrantClients: true, Confidence: 90, Shadow: true, Nearest: true, Source: "s", Updated: time.Unix(1e9, 5).UTC(), Hash: "h"},
 		{Name: "b"},
 	} {
 		n, err := b.AddList(l)

@@ -102,6 +102,13 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// client is an entry about who asks.
+func client(line uint32, change func(*set.Entry)) set.Entry {
+	e := set.Entry{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Trigger: set.Client, Line: line}
+	change(&e)
+	return e
+}
+
 // TestGrants: what a list has no grant for is counted and never matches.
 func TestGrants(t *testing.T) {
 	t.Parallel()
@@ -110,15 +117,22 @@ func TestGrants(t *testing.T) {
 		named("tcp.example", 2, func(e *set.Entry) { e.Reply = set.ReplyTCPOnly }),
 		named("data.example", 3, func(e *set.Entry) { e.Reply, e.Data = set.ReplyData, "A 192.0.2.1" }),
 		named("nx.example", 4, func(e *set.Entry) { e.Reply = set.ReplyNXDOMAIN }),
+		client(5, func(e *set.Entry) { e.Reply = set.ReplyNXDOMAIN }),
+		client(6, func(e *set.Entry) { e.Exception = true }),
+		client(7, func(e *set.Entry) { e.Reply = set.ReplyTCPOnly }),
+		client(8, func(e *set.Entry) { e.Reply, e.Data = set.ReplyData, "A 192.0.2.1" }),
+		client(9, func(e *set.Entry) { e.Reply, e.Cancel = set.ReplyDrop, true }),
 	}
 	for _, c := range []struct {
 		list                    set.List
-		in, refused, rewritings int
+		in, refused, rewritings, clients int
 	}{
-		{set.List{}, 1, 2, 1},
-		{set.List{GrantAllow: true}, 3, 0, 1},
-		{set.List{GrantRewrite: true}, 2, 2, 0},
-		{set.List{GrantAllow: true, GrantRewrite: true}, 4, 0, 0},
+		{set.List{}, 1, 3, 1, 3},
+		{set.List{GrantAllow: true}, 4, 0, 1, 3},
+		{set.List{GrantRewrite: true}, 2, 3, 0, 3},
+		{set.List{GrantClients: true}, 2, 4, 2, 0},
+		{set.List{GrantAllow: true, GrantRewrite: true}, 5, 0, 0, 3},
+		{set.List{GrantAllow: true, GrantRewrite: true, GrantClients: true}, 8, 0, 0, 0},
 	} {
 		b := set.NewBuilder()
 		n, err := b.AddList(c.list)
@@ -133,6 +147,9 @@ func TestGrants(t *testing.T) {
 		}
 		s := b.Build()
 		for _, e := range entries {
+			if e.Name.IsZero() {
+				continue
+			}
 			for _, m := range s.Lookup(e.Name, nil) {
 				found++
 				if s.Entry(m) != e || m.Extra != (e.Reply != set.ReplyPolicy) {
@@ -140,7 +157,13 @@ func TestGrants(t *testing.T) {
 				}
 			}
 		}
-		if got := s.ListStats(n); found != c.in || got.Names != c.in || got.Refused != c.refused || got.RefusedRewrites != c.rewritings {
+		for _, m := range s.LookupClient(netip.MustParseAddr("192.0.2.7"), nil) {
+			found++
+			if e := s.Entry(m); e.Prefix != entries[4].Prefix || c.list.Refuses(e) {
+				t.Errorf("%+v is in force", e)
+			}
+		}
+		if got := s.ListStats(n); found != c.in || got.Refused != c.refused || got.RefusedRewrites != c.rewritings || got.RefusedClients != c.clients {
 			t.Errorf("%+v: %d found, %+v", c.list, found, got)
 		}
 	}

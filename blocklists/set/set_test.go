@@ -38,7 +38,7 @@ func build(t testing.TB, lists ...[]set.Entry) *set.Set {
 	t.Helper()
 	b := set.NewBuilder()
 	for i, entries := range lists {
-		n, err := b.AddList(set.List{Name: fmt.Sprintf("l%d", i), GrantAllow: i%2 == 0, GrantRewrite: i%4 < 2})
+		n, err := b.AddList(set.List{Name: fmt.Sprintf("l%d", i), GrantAllow: i%2 == 0, GrantRewrite: i%4 < 2, GrantClients: true})
 		if err != nil {
 			t.Fatal(err)
 		}

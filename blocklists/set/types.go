@@ -95,6 +95,7 @@ type List struct {
 	Groups       []string  // groups of clients it applies to; empty means all
 	GrantAllow   bool      // exceptions, ReplyTCPOnly and ActionAllow are honoured; without it a list can only block
 	GrantRewrite bool      // ReplyData is honoured; without it a list can only block
+	GrantClients bool      // Trigger Client is honoured; without it a list cannot say who may ask at all
 	Source       string    // file or URL, for people
 	Updated      time.Time // when its content was last seen to be current
 	Hash         string    // SHA-256 of its text in hex
@@ -139,4 +140,5 @@ type ListStats struct {
 	Fingerprints    int // fingerprint entries in force
 	Refused         int // exceptions and ReplyTCPOnly, refused because the list has no GrantAllow
 	RefusedRewrites int // ReplyData, refused because the list has no GrantRewrite
+	RefusedClients  int // Trigger Client, but for exceptions, refused because the list has no GrantClients
 }

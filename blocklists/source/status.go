@@ -21,6 +21,7 @@ type Status struct {
 	Fingerprints    int
 	Refused         int            // exceptions and the like, refused for want of a grant to allow
 	RefusedRewrites int            // answers of its own, refused for want of a grant to rewrite
+	RefusedClients  int            // about who asks, refused for want of a grant
 	Skipped         map[string]int // lines skipped, by reason (see [format.Reason])
 	Diagnostics     []format.Diagnostic
 	Bytes           int64     // of text
@@ -54,7 +55,7 @@ func (it *item) status() Status {
 	s := Status{
 		Name: it.src.List.Name, Source: it.src.shown(), Format: p.sum.Format,
 		Rules: rules(p.stats), Names: p.stats.Names, Addresses: p.stats.Addresses, URLs: p.stats.URLs, Fingerprints: p.stats.Fingerprints,
-		Refused: p.stats.Refused, RefusedRewrites: p.stats.RefusedRewrites,
+		Refused: p.stats.Refused, RefusedRewrites: p.stats.RefusedRewrites, RefusedClients: p.stats.RefusedClients,
 		Skipped: make(map[string]int), Diagnostics: slices.Clone(p.diags), Bytes: p.sum.Bytes,
 		Hash: it.meta.Hash, Updated: it.meta.Checked, Next: it.next, Failing: it.err != nil && p.ok,
 		BuiltIn: it.src.Text != "", Directory: it.src.Dir != "", Files: len(it.files), Loaded: p.ok, Expired: p.expired, Pending: it.pending.Candidate,

@@ -120,6 +120,9 @@ func skipped(l app.ListState) string {
 	if l.RefusedRewrites > 0 {
 		out = append(out, fmt.Sprintf("%d no-grant: rewrite", l.RefusedRewrites))
 	}
+	if l.RefusedClients > 0 {
+		out = append(out, fmt.Sprintf("%d no-grant: clients", l.RefusedClients))
+	}
 	if len(out) == 0 {
 		return "0"
 	}

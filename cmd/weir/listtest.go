@@ -40,6 +40,7 @@ func listsTestCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Column, "column", "", "column of CSV by name or number, key of JSON (default: the first with a usual name)")
 	cmd.Flags().BoolVar(&o.GrantAllow, "grant-allow", false, "what lets through counts, as with grants: [allow]")
 	cmd.Flags().BoolVar(&o.GrantRewrite, "grant-rewrite", false, "what answers with records counts, as with grants: [rewrite]")
+	cmd.Flags().BoolVar(&o.GrantClients, "grant-clients", false, "what is about who asks counts (RPZ client-IP), as with grants: [clients]")
 	cmd.Flags().StringVar(&o.check, "check", "", "file of names, addresses, URLs and fingerprints: print a verdict for each line instead")
 	cmd.Flags().BoolVar(&o.json, "json", false, "one JSON object a file, and one for all; with --check one a line")
 	return cmd

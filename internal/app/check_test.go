@@ -169,7 +169,7 @@ lists:
   - {name: hellos, file: DIR/hellos.txt, format: fingerprints, confidence: 60}
   - {name: nets, file: DIR/nets.txt, format: addresses, priority: 7}
   - {name: names, file: DIR/names.txt, format: adblock, grants: [allow], shadow: true}
-  - {name: zone, file: DIR/zone.rpz, format: rpz}
+  - {name: zone, file: DIR/zone.rpz, format: rpz, grants: [clients]}
 `, "DIR", dir))
 	for text, want := range map[string]string{
 		"evil.test":                             "names:1",

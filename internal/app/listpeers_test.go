@@ -281,7 +281,7 @@ type comparison struct {
 func (c comparison) run(t *testing.T) {
 	server := c.peer.start(t, c.list, internet(t))
 	file := put(t, t.TempDir(), "list", c.list)
-	lists, err := app.TestLists(context.Background(), []string{file}, app.ListTest{Format: c.peer.format, GrantAllow: true, GrantRewrite: true})
+	lists, err := app.TestLists(context.Background(), []string{file}, app.ListTest{Format: c.peer.format, GrantAllow: true, GrantRewrite: true, GrantClients: true})
 	if err != nil {
 		t.Fatal(err)
 	}

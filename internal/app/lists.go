@@ -62,6 +62,7 @@ func listSource(l *config.List) (source.Source, error) {
 	for _, g := range l.Grants {
 		s.List.GrantAllow = s.List.GrantAllow || g == config.GrantAllow
 		s.List.GrantRewrite = s.List.GrantRewrite || g == config.GrantRewrite
+		s.List.GrantClients = s.List.GrantClients || g == config.GrantClients
 	}
 	return s, nil
 }

@@ -31,6 +31,7 @@ type ListState struct {
 	Fingerprints    int               `json:"fingerprints"`
 	Refused         int               `json:"refused"`          // what would let something through, without grants: [allow]
 	RefusedRewrites int               `json:"refused_rewrites"` // answers of its own, without grants: [rewrite]
+	RefusedClients  int               `json:"refused_clients"`  // about who asks, without grants: [clients]
 	Skipped         map[string]int    `json:"skipped"`          // lines, by reason
 	Bytes           int64             `json:"bytes"`            // of text
 	Updated         time.Time         `json:"updated"`          // when the text in force was last seen to be current
@@ -63,7 +64,7 @@ func listStates(m *source.Manager) []ListState {
 		state := ListState{
 			Name: s.Name, State: listState(s), Class: l.Class.String(), Category: l.Category, Source: redact.Text(s.Source), Format: s.Format.String(),
 			Files: s.Files, Rules: s.Rules, Names: s.Names, Addresses: s.Addresses, URLs: s.URLs, Fingerprints: s.Fingerprints,
-			Refused: s.Refused, RefusedRewrites: s.RefusedRewrites, Skipped: s.Skipped, Bytes: s.Bytes, Updated: s.Updated, Next: s.Next,
+			Refused: s.Refused, RefusedRewrites: s.RefusedRewrites, RefusedClients: s.RefusedClients, Skipped: s.Skipped, Bytes: s.Bytes, Updated: s.Updated, Next: s.Next,
 			LastError: redact.Scrub(s.LastError), Failing: s.Failing, Expired: s.Expired, Held: s.Held(), Memory: ListMemory{total.Bytes, total.Mapped},
 		}
 		if s.Held() {

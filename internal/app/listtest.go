@@ -9,7 +9,6 @@ import (
 
 	"weir/blocklists"
 	"weir/blocklists/format"
-	"weir/blocklists/set"
 	"weir/internal/gate"
 	"weir/internal/redact"
 )
@@ -18,8 +17,9 @@ import (
 type ListTest struct {
 	Format string // a word of [format.ParseFormat]; "" detects
 	Column string // of CSV and JSON, see [format.Options]
-	// GrantAllow and GrantRewrite let exceptions and records count, as with grants: [allow, rewrite].
-	GrantAllow, GrantRewrite bool
+	// GrantAllow, GrantRewrite and GrantClients let exceptions, records and entries about who asks count, as with grants: [allow,
+	// rewrite, clients].
+	GrantAllow, GrantRewrite, GrantClients bool
 	// Diagnostic, which may be nil, is told of everything that is skipped.
 	Diagnostic func(format.Diagnostic)
 }
@@ -33,13 +33,13 @@ type ListReport struct {
 	Addresses     int            `json:"addresses"` // distinct addresses and prefixes
 	URLs          int            `json:"urls"`
 	Fingerprints  int            `json:"fingerprints"`
-	Skipped       map[string]int `json:"skipped"` // by reason; "needs-grant": what lets through or rewrites
+	Skipped       map[string]int `json:"skipped"` // by reason; "needs-grant": what lets through, rewrites, or is about who asks
 	Seconds       float64        `json:"seconds"` // to read the text and to build the snapshot
 	SnapshotBytes uint64         `json:"snapshot_bytes"`
 	Error         string         `json:"error,omitempty"` // why the file is no list; then it counts nothing
 }
 
-// reasonGrant counts exceptions and records that were read and refused.
+// reasonGrant counts exceptions, records and entries about who asks that were read and refused.
 const reasonGrant = "needs-grant"
 
 // TestedLists are the lists of one `weir lists test`.
@@ -112,7 +112,7 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 	}
 	defer func() { _ = f.Close() }() // read only
 	started := time.Now()
-	own, list := blocklists.NewBuilder(), blocklists.List{Name: file, Source: file, GrantAllow: o.GrantAllow, GrantRewrite: o.GrantRewrite}
+	own, list := blocklists.NewBuilder(), o.list(file)
 	n, err := all.AddList(list)
 	if err != nil {
 		return r, err
@@ -126,7 +126,7 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 		if addErr == nil {
 			addErr = errors.Join(own.Add(0, e), all.Add(n, e))
 		}
-		if o.refuses(e) && diagnose != nil {
+		if !e.Cancel && list.Refuses(e) && diagnose != nil {
 			diagnose(format.Diagnostic{Line: e.Line, Text: redact.Text(e.String()), Reason: reasonGrant})
 		}
 	}, diagnose)
@@ -143,17 +143,17 @@ func testList(all *blocklists.Builder, file string, kind format.Format, o ListTe
 	for reason, count := range sum.Skipped {
 		r.Skipped[string(reason)] = count
 	}
-	if st := s.ListStats(0); st.Refused+st.RefusedRewrites > 0 {
-		r.Skipped[reasonGrant] = st.Refused + st.RefusedRewrites
+	st := s.ListStats(0)
+	if refused := st.Refused + st.RefusedRewrites + st.RefusedClients; refused > 0 {
+		r.Skipped[reasonGrant] = refused
 	}
 	r.measure(s, time.Since(started))
 	return r, nil
 }
 
-// refuses says whether an entry needs a grant that is not given; see [blocklists.Builder].
-func (o ListTest) refuses(e format.Entry) bool {
-	allows := e.Exception || e.Reply == set.ReplyTCPOnly
-	return !e.Cancel && (allows && !o.GrantAllow || e.Reply == set.ReplyData && !o.GrantRewrite)
+// list is what a file is tested as.
+func (o ListTest) list(file string) blocklists.List {
+	return blocklists.List{Name: file, Source: file, GrantAllow: o.GrantAllow, GrantRewrite: o.GrantRewrite, GrantClients: o.GrantClients}
 }
 
 // diagnosticsOf puts the name of the file in.

@@ -75,8 +75,9 @@ type List struct {
 	// Its exceptions count for lists that are tried out alone. Default: false.
 	Shadow bool `yaml:"shadow"`
 	// What the list may do besides blocking. allow: its own exceptions (adblock "@@", RPZ passthru and tcp-only) count, and its
-	// action may be allow. rewrite: it may answer with records of its own (RPZ local data and CNAME, address=, local-data). What
-	// has no grant is counted and left out. Default: none.
+	// action may be allow. rewrite: it may answer with records of its own (RPZ local data and CNAME, address=, local-data).
+	// clients: it may stop clients by their address, whatever they ask for (RPZ client-IP). What has no grant is counted and left
+	// out. Default: none.
 	Grants []Grant `yaml:"grants"`
 	// Groups of clients for whom the list counts. Not given: everybody. Default: none.
 	Groups []string `yaml:"groups"`

@@ -149,10 +149,11 @@ type Grant string
 const (
 	GrantAllow   Grant = "allow"   // the exceptions of a list count
 	GrantRewrite Grant = "rewrite" // a list may answer with records of its own
+	GrantClients Grant = "clients" // a list may stop clients by their address
 )
 
 // Words implements [Worded].
-func (Grant) Words() (noun string, words []string) { return "grant", []string{"allow", "rewrite"} }
+func (Grant) Words() (noun string, words []string) { return "grant", []string{"allow", "rewrite", "clients"} }
 
 // Protocol is what a transaction speaks.
 type Protocol string

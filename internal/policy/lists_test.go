@@ -334,7 +334,7 @@ func TestFingerprints(t *testing.T) {
 func TestNearestWithin(t *testing.T) {
 	t.Parallel()
 	zone := func(name string) blocklists.List {
-		return blocklists.List{Name: name, Nearest: true, GrantAllow: true, GrantRewrite: true}
+		return blocklists.List{Name: name, Nearest: true, GrantAllow: true, GrantRewrite: true, GrantClients: true}
 	}
 	set := stock(t,
 		stocked{zone("zone"), entries(
@@ -472,7 +472,7 @@ func TestReplies(t *testing.T) {
 	t.Parallel()
 	walled := blocklists.Entry{Name: hostname.MustParse("x.test"), Scope: blocklists.Below, Reply: set.ReplyData, Data: "CNAME *.walled.test."}
 	lists := stock(t,
-		stocked{blocklists.List{Name: "zone", Nearest: true, GrantAllow: true, GrantRewrite: true}, entries(
+		stocked{blocklists.List{Name: "zone", Nearest: true, GrantAllow: true, GrantRewrite: true, GrantClients: true}, entries(
 			replies(exactly("x.test"), set.ReplyData, "A 192.0.2.1"), replies(exactly("x.test"), set.ReplyData, "A 192.0.2.2"),
 			replies(exactly("x.test"), set.ReplyData, `TXT "why"`), walled, replies(exactly("nx.test"), set.ReplyNXDOMAIN, ""),
 			replies(exactly("nodata.test"), set.ReplyNoData, ""), replies(exactly("drop.test"), set.ReplyDrop, ""),
@@ -575,7 +575,7 @@ func TestNilSnapshotBlocksWhatStandsBeside(t *testing.T) {
 func TestAdmitAllocatesNothingBesideOtherKinds(t *testing.T) {
 	lists := stock(t,
 		stocked{blocklists.List{Name: "bad", Priority: 3}, entries(name("evil.test"), link("x.test/a"), blocklists.Entry{Fingerprint: "e7d705a3286e19ea42f587b344ee6865"})},
-		stocked{blocklists.List{Name: "zone", Nearest: true, GrantAllow: true}, entries(name("other.test"), triggered(network("10.99.0.0/16"), set.Client), triggered(name("ns.test"), set.Server))})
+		stocked{blocklists.List{Name: "zone", Nearest: true, GrantAllow: true, GrantClients: true}, entries(name("other.test"), triggered(network("10.99.0.0/16"), set.Client), triggered(name("ns.test"), set.Server))})
 	s := compile(t, config(t), lists)
 	miss, hit, nearest := asking("a.b.c.fine.test", 1), asking("a.evil.test", 1), asking("a.other.test", 1)
 	miss.URL, miss.LooseURL = "http://a.b.c.fine.test/x/y", "http://a.b.c.fine.test/x"

@@ -85,6 +85,7 @@ func heard(lists []*modelList, q *policy.Subject, groups map[string]identity.Gro
 			rank, far, ok := covers(e, q)
 			switch {
 			case !ok || !speaks:
+			case e.Trigger == set.Client && !e.Exception && !l.GrantClients:
 			case (e.Exception || e.Reply == set.ReplyTCPOnly) && !l.GrantAllow, e.Reply == set.ReplyData && !l.GrantRewrite:
 			case e.Types != "" && (q.Protocol != inspect.DNS || !e.Types.Has(q.QType)):
 			default:
@@ -244,7 +245,7 @@ func modelWorld(r *rand.Rand) []*modelList {
 	for i := range 1 + r.IntN(5) {
 		l := &modelList{number: i, List: blocklists.List{
 			Name: fmt.Sprint("list", i), Class: blocklists.Class(r.IntN(4)), Priority: r.IntN(3) - 1, Shadow: r.IntN(4) == 0,
-			Nearest: r.IntN(3) == 0, GrantAllow: r.IntN(3) > 0, GrantRewrite: r.IntN(2) == 0,
+			Nearest: r.IntN(3) == 0, GrantAllow: r.IntN(3) > 0, GrantRewrite: r.IntN(2) == 0, GrantClients: r.IntN(4) > 0,
 		}}
 		if r.IntN(2) == 0 {
 			l.Action = blocklists.Action(r.IntN(4))

@@ -62,7 +62,7 @@ func (r rpzRow) begin() string {
 
 // rpzConfig puts a policy zone in force, with all grants.
 func rpzConfig(zone string) string {
-	return "builtin_lists: false\nlists:\n  - {name: policy, file: " + zone + ", format: rpz, grants: [allow, rewrite]}\n"
+	return "builtin_lists: false\nlists:\n  - {name: policy, file: " + zone + ", format: rpz, grants: [allow, rewrite, clients]}\n"
 }
 
 // rpzRow is a question and what each peer said.
