@@ -95,11 +95,11 @@ type Resolver struct {
 	cache *cache.Cache
 	// sought holds what was learnt about name servers a moment ago and is not in the cache.
 	sought *cache.Cache
-	flight  cache.Flight
-	client  *upstream.Client
-	server  *listener.Server
-	stats   Stats
-	count   atomic.Int64 // upstream servers
+	flight cache.Flight
+	client *upstream.Client
+	server *listener.Server
+	stats  Stats
+	count  atomic.Int64 // upstream servers
 
 	pending   *listener.Fair // queries that wait for upstreams
 	seeking   *listener.Fair // questions about name servers under way

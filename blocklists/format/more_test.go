@@ -81,7 +81,7 @@ func TestBind(t *testing.T) {
 	})
 }
 
-// TestRPZ goes through the triggers and actions of draft-vixie-dnsop-dns-rpz-00, sections 3 and 4.
+// TestRPZ goes through the triggers and actions of draft-vixie-dnsop-dns-rpz-00.
 func TestRPZ(t *testing.T) {
 	t.Parallel()
 	const head = "$TTL 30\n@ IN SOA a. b. 1 2 3 4 5\n NS localhost.\n"

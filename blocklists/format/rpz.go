@@ -233,7 +233,7 @@ func (z *rpzZone) record() {
 	}
 }
 
-// rule reads one rule: a record whose owner is the trigger (section 4 of the draft) and whose value is the action (section 3).
+// rule reads one rule: a record whose owner is the trigger and whose value is the action.
 func (z *rpzZone) rule(trigger, kind string, rdata []string, text string) {
 	e, why := z.action(trigger, kind, rdata)
 	e.Line = z.start
@@ -343,7 +343,7 @@ func (z *rpzZone) localData(kind string, rdata []string) (Entry, Reason) {
 	return Entry{Reply: set.ReplyData, Data: data}, why
 }
 
-// rpzPrefix reads 24.0.2.0.192 as 192.0.2.0/24 and 48.zz.1.db8.2001 as 2001:db8:1::/48 (section 4.1.1 of the draft).
+// rpzPrefix reads 24.0.2.0.192 as 192.0.2.0/24 and 48.zz.1.db8.2001 as 2001:db8:1::/48 (as in the draft and in unbound.conf(5), RPZ).
 func rpzPrefix(text string) (netip.Prefix, Reason) {
 	labels := strings.Split(text, ".")
 	bits, err := strconv.ParseUint(labels[0], 10, 8)

@@ -25,7 +25,7 @@ func (t Trigger) String() string { return word(triggerNames[:], uint8(t)) }
 // Reply is how a hit answers a DNS question. The zero Reply leaves it to list and policy.
 type Reply uint8
 
-// The replies; they are the actions of response policy zones (draft-vixie-dnsop-dns-rpz-00 section 3).
+// The replies; they are the actions of response policy zones (draft-vixie-dnsop-dns-rpz-00).
 const (
 	ReplyPolicy   Reply = iota // as list and policy say
 	ReplyNXDOMAIN              // there is no such name

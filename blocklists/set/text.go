@@ -132,7 +132,7 @@ func (e Entry) record() string {
 	return owner + " " + e.action() + e.comment(";")
 }
 
-// action is the right side of a record (draft-vixie-dnsop-dns-rpz-00 section 3).
+// action is the right side of a record (draft-vixie-dnsop-dns-rpz-00).
 func (e Entry) action() string {
 	switch {
 	case e.Exception:
@@ -173,7 +173,7 @@ func (e Entry) comment(begin string) string {
 	return " " + begin + " " + strings.Join(out, ", ")
 }
 
-// reversed writes a prefix as the draft does in section 4.3: the length, then the parts of the address from right to left, where
+// reversed writes a prefix as the draft does: the length, then the parts of the address from right to left, where
 // "zz" stands for the longest run of zeros in an IPv6 address.
 func reversed(p netip.Prefix) string {
 	text := fmt.Sprint(p.Bits())

@@ -116,6 +116,7 @@ func (w *world) listCases() []agreementCase {
 	for name, expect := range map[string]want{"addr.zone.test": allowed, "addr88.test": byClass("block", "bad", "zone")} {
 		out = append(out, agreementCase{kind: "answer", name: "zone: " + name, want: expect, ways: []way{w.asked(adult, name, dns.TypeA), w.resolved(name)}})
 	}
+	out = append(out, w.serverCases()...)
 	return append(append(append(out, w.plantedCases()...), w.portCases()...), w.helloCases()...)
 }
 
@@ -136,6 +137,38 @@ func (w *world) portCases() []agreementCase {
 		{kind: "name", name: "listed port: another", want: allowed, ways: []way{w.fetched(adult, "GET", "http://"+other+"/x"), w.checked(adult, "http://"+other+"/x")}},
 		w.query("ported.test", dns.TypeA, "udp", allowed),
 	}
+}
+
+// serverCases are names that only their name servers condemn.
+func (w *world) serverCases() (out []agreementCase) {
+	for zone, server := range map[string]string{
+		"hosted.test": "ns.hoster.test", "rented.test": "ns.landlord.test", "housed.test": "ns.house.test", "streamed.test": "ns.streams.test",
+	} {
+		w.names.tell(w.t, zone, dns.TypeNS, zone+". 60 IN NS "+server+".")
+	}
+	w.names.tell(w.t, "ns.landlord.test", dns.TypeA, "ns.landlord.test. 60 IN A 127.0.0.67")
+	w.names.tell(w.t, "to-hosted.test", dns.TypeA, "to-hosted.test. 60 IN CNAME www.hosted.test.", "www.hosted.test. 60 IN A 127.0.0.1")
+	zone := byClass("block", "bad", "zone")
+	for _, c := range []struct {
+		name         string
+		inDNS, inWeb want
+	}{
+		{"hosted.test", zone, zone},
+		{"a.b.hosted.test", zone, zone},
+		{"ok.hosted.test", allowed, allowed},
+		{"to-hosted.test", zone, zone},
+		{"www.rented.test", zone, zone},
+		{"www.housed.test", allowed, allowed},
+		{"streamed.test", zone, allowed},
+	} {
+		plain, secure := "http://"+w.host(c.name, false)+"/", "https://"+w.host(c.name, true)+"/"
+		out = append(out,
+			agreementCase{kind: "answer", name: "servers of " + c.name, want: c.inDNS, ways: []way{w.asked(adult, c.name, dns.TypeA), w.resolved(c.name)}},
+			agreementCase{kind: "answer", name: "servers of " + plain, want: c.inWeb, ways: []way{w.fetched(adult, "GET", plain), w.resolved(plain)}},
+			agreementCase{kind: "answer", name: "servers of " + secure, want: c.inWeb, ways: []way{w.fetched(adult, "GET", secure), w.resolved(secure)}},
+		)
+	}
+	return out
 }
 
 // query takes one question to the resolver and to the gate.

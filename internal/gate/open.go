@@ -122,6 +122,7 @@ func (x *Exchange) Address(now time.Time, place verdict.Place, addr netip.Addr) 
 	q := x.subject(place)
 	q.Addr = addr
 	if place == verdict.PlaceServer {
+		q.Name = hostname.Name{} // that of the target is not the server's
 		return x.server(&q)
 	}
 	said := x.spoken.Clone()

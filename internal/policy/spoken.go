@@ -3,7 +3,7 @@ package policy
 import "slices"
 
 // trigger is what made an entry match, in the order in which one list with [blocklists.List.Nearest] is asked: in response policy
-// zones the first kind that matches settles what the zone says (draft-vixie-dnsop-dns-rpz-00 section 5).
+// zones the first kind that matches settles what the zone says (the precedence rules of draft-vixie-dnsop-dns-rpz-00).
 type trigger uint8
 
 const (
@@ -31,7 +31,7 @@ type spoken struct {
 func (h *Spoken) Clone() Spoken { return Spoken{lists: slices.Clone(h.lists)} }
 
 // passed says whether a list let a name of the transaction pass: then it says nothing against the names that it is an alias of, for what is
-// said of a name goes before what is said of the target of its CNAME (section 5 of the draft).
+// said of a name goes before what is said of the target of its CNAME.
 func (h *Spoken) passed(list uint16) bool {
 	return h != nil && slices.ContainsFunc(h.lists, func(e spoken) bool { return e.list == list && e.passed })
 }

@@ -124,15 +124,20 @@ func newRig(t testing.TB, change func(*upstream.Config)) *rig {
 }
 
 // policy puts a policy in force under which only the networks given are internal.
-func (r *rig) policy(t testing.TB, internal []netip.Prefix) {
+func (r *rig) policy(t testing.TB, internal []netip.Prefix) { r.policyWith(t, internal) }
+
+// policyWith is policy with more entries on its list.
+func (r *rig) policyWith(t testing.TB, internal []netip.Prefix, more ...blocklists.Entry) {
 	t.Helper()
 	b := blocklists.NewBuilder()
 	n, err := b.AddList(blocklists.List{Name: "bad", Category: "malware", Source: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Add(n, blocklists.Entry{Name: hostname.MustParse("evil.test")}); err != nil {
-		t.Fatal(err)
+	for _, e := range append(more, blocklists.Entry{Name: hostname.MustParse("evil.test")}) {
+		if err := b.Add(n, e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	clients, err := identity.NewTable(nil, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	if err != nil {

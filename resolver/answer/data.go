@@ -27,7 +27,7 @@ const maxRecord = 65535
 // Data makes the answer that a list gives to a question. Each text is one record in presentation form without owner and TTL. Of them
 // those of the asked type are the answer; a CNAME is one for every type and leaves the answer [Answer.Cut] at its target, for whoever
 // asks to complete. Where the list has only other types, there is no data. "CNAME *.walled.example." has the asked name in place of the asterisk
-// (RPZ, draft-vixie-dnsop-dns-rpz-00 section 3.6).
+// (RPZ, draft-vixie-dnsop-dns-rpz-00).
 //
 // What is no record is left out; the error, which wraps [ErrRecord], says what, and the Answer holds the rest. An error that wraps
 // [ErrLong], [ErrName] or [ErrLoop] comes with a nil Answer.

@@ -14,6 +14,8 @@ import (
 type zone struct {
 	addr    string
 	records map[string][]string // by name with the final dot: records in zone file form; nil: NXDOMAIN
+	// mute says what is not answered; nil: nothing. Set before the first question.
+	mute func(name string, qtype uint16) bool
 
 	mu   sync.Mutex
 	seen map[string]int // guarded by mu: how often a name was asked for
@@ -49,6 +51,9 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	z.mu.Lock()
 	z.seen[name]++
 	z.mu.Unlock()
+	if z.mute != nil && z.mute(name, qtype) {
+		return
+	}
 	z.answer(r, name, qtype)
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		size := dns.MinMsgSize
@@ -82,9 +87,26 @@ func (z *zone) answer(r *dns.Msg, name string, qtype uint16) {
 		}
 	}
 	if len(r.Answer) == 0 {
-		soa, _ := dns.NewRR("test. 60 IN SOA ns.test. admin.test. 1 3600 600 86400 60")
+		soa, _ := dns.NewRR(z.apex(name) + " 60 IN SOA ns.test. admin.test. 1 3600 600 86400 60")
 		r.Ns = []dns.RR{soa}
 	}
+}
+
+// apex is the zone of a name: the closest one with an NS record, else test.
+func (z *zone) apex(name string) string {
+	for n := name; n != "test." && n != "."; {
+		for _, text := range z.records[n] {
+			if strings.Contains(text, " NS ") {
+				return n
+			}
+		}
+		i, end := dns.NextLabel(n, 0)
+		if end {
+			break
+		}
+		n = n[i:]
+	}
+	return "test."
 }
 
 // asked says how often a name was asked for.
