@@ -187,7 +187,7 @@ func (s *serverSearch) zones(ctx context.Context, n, zone hostname.Name) error {
 		s.seen[at] = true
 		part, err := s.ask(ctx, question(at, dns.TypeNS))
 		switch {
-		case errors.Is(err, errTooManyServers), errors.Is(err, errOverLimit):
+		case refuses(err):
 			return err
 		case err != nil:
 			s.unknown(at)
@@ -337,8 +337,15 @@ func (s *serverSearch) addresses(ctx context.Context) ([]netip.Addr, error) {
 	return append(out, found...), err
 }
 
-// seekAll asks several questions at once; the addresses come in the order of the questions.
+// refuses says whether what a search failed with means that the name may not be gone to.
+func refuses(err error) bool {
+	return errors.Is(err, errOverLimit) || errors.Is(err, errTooManyServers)
+}
+
+// seekAll asks several questions at once; the addresses come in the order of the questions. One that refuses the name ends all.
 func (s *serverSearch) seekAll(ctx context.Context, keys []query.Key) (out []netip.Addr, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	found, failed := make([][]netip.Addr, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup
 	for i, key := range keys {
@@ -346,15 +353,17 @@ func (s *serverSearch) seekAll(ctx context.Context, keys []query.Key) (out []net
 			var part answer.Part
 			if part, failed[i] = s.seek(ctx, key); failed[i] == nil {
 				found[i] = part.Addrs()
+			} else if refuses(failed[i]) {
+				cancel()
 			}
 		})
 	}
 	all.Wait()
+	if i := slices.IndexFunc(failed, refuses); i >= 0 {
+		return nil, failed[i]
+	}
 	for i, err := range failed {
-		switch {
-		case errors.Is(err, errOverLimit), errors.Is(err, errTooManyServers):
-			return nil, err
-		case err != nil:
+		if err != nil {
 			s.unknown(keys[i].Name)
 		}
 	}
