@@ -169,8 +169,8 @@ type part struct {
 	key     string
 	service string
 	shared  bool
-	// door is what a lock learns beside the name: the customer where only the path tells him; the service and "/" for a path that tells
-	// none, so that no spelling of a path opens more than was learnt. "" where the name says all, or no path is known yet.
+	// door is what a lock learns beside the name: the customer where only the path tells him, or just that path where it tells none
+	// ([tenant.Door]). "" where the name says all, or no path is known yet.
 	door string
 }
 
@@ -180,9 +180,7 @@ func tenantOf(name hostname.Name, url string) part {
 	p := part{key: key, service: service, shared: ok}
 	if path := pathOf(url); ok && key == "" && path != "" {
 		p.key, p.service, _ = tenant.Of(name, path)
-		if p.door = p.key; p.key == "" {
-			p.door = service + "/"
-		}
+		p.door = tenant.Door(name, path)
 	}
 	if p.key == "" {
 		p.key = name.String() // the service, of which no part is told

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,7 +125,7 @@ func TestObserver(t *testing.T) {
 	literal := tx("x.test", "10.2.0.1")
 	literal.Target = hostname.Authority{Addr: netip.MustParseAddr("::ffff:192.0.2.1")}
 	missing, gone, page, odd := tx("storage.googleapis.com", "10.2.0.1"), tx("future.github.io", "10.2.0.1"), tx("www.missing.test", "10.2.0.1"), tx("storage.googleapis.com", "10.2.0.1")
-	missing.Request.URL, odd.Request.URL = "https://storage.googleapis.com/future/key", "https://storage.googleapis.com/a;b/key"
+	missing.Request.URL, odd.Request.URL = "https://storage.googleapis.com/future/key", "https://storage.googleapis.com/"
 	missing.Response.Status, gone.Response.Status, page.Response.Status = 404, 410, 404
 	for _, x := range []*inspect.Transaction{passed, blocked, unanswered, byPath, own, literal, missing, gone, page, odd, tx("elsewhere.test", "10.3.0.1")} {
 		o.Observe(x)
@@ -252,5 +254,53 @@ func BenchmarkJudge(b *testing.B) {
 				book.Judge(q)
 			}
 		})
+	}
+}
+
+// TestLockTellsCustomersApart: what a lock learnt of a shared service opens neither another customer nor a path that tells none.
+func TestLockTellsCustomersApart(t *testing.T) {
+	t.Parallel()
+	const doubles = "https://drive.google.com/uc?id=a&id=b"
+	learning, _, learnt := watched(t, now.Add(time.Hour))
+	o := reputation.NewObserver(slog.New(slog.DiscardHandler))
+	o.Swap(learning)
+	door := func(link string) reputation.Door {
+		u, err := url.Parse(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reputation.Door{Now: now.Add(2 * time.Hour), Groups: learning.Locks()[0].Groups, Name: name(u.Host), URL: link}
+	}
+	good := []string{
+		"https://gitlab.com/api/v4/projects/good%2Frepo/x", "https://github.com/good/repo/x", "https://storage.googleapis.com/goodbucket/x", "https://api.telegram.org/bot111:AAA/x",
+		"https://api.github.com/repos/good/repo", "https://api.github.com/", "https://cdn.jsdelivr.net/gh/good/repo@1/x", "https://github.com/favicon.ico", doubles,
+	}
+	for _, link := range good {
+		d := door(link)
+		o.Observe(&inspect.Transaction{
+			Now: now, Target: hostname.Authority{Name: d.Name}, Verdict: verdict.Verdict{Action: verdict.Allow}, Answered: true, Request: inspect.Head{URL: link},
+			Flow: &inspect.Flow{Client: identity.Client{Addr: netip.MustParseAddr("10.2.0.1")}},
+		})
+	}
+	again := memory.NewNames(learnt.Path()) // as the next start reads it
+	r, err := again.Read()
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatal(err, r.Problems)
+	}
+	r.Commit()
+	locked := reputation.New(reputation.Config{Locks: []reputation.Lock{{Name: "servers", Until: now, Names: again}}})
+	for _, link := range good {
+		if _, shut := locked.Locked(door(link)); shut {
+			t.Errorf("learnt, and blocked: %s", link)
+		}
+	}
+	for _, link := range []string{
+		"https://gitlab.com/api/v4/projects/evil%2Frepo/x", "https://github.com/evil/re%20po", "https://storage.googleapis.com/evil%20/y", "https://storage.googleapis.com/goodbucket%00evil/y",
+		"https://api.telegram.org/bot222%20:BBB/x", "https://api.telegram.org/bot+222:BBB/x", "https://api.telegram.org/bot" + strings.Repeat("0", 130) + "222:BBB/x",
+		"https://api.github.com/gists/x", "https://api.github.com/repositories/12345", "https://cdn.jsdelivr.net/combine/gh/evil/x", "https://storage.googleapis.com/", "https://github.com/evil", doubles + "&x",
+	} {
+		if _, shut := locked.Locked(door(link)); !shut {
+			t.Errorf("passed: %s", link)
+		}
 	}
 }

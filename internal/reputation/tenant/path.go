@@ -1,6 +1,10 @@
 package tenant
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
 
 const (
 	// maxSegments is how deep a tenant is named at most: /a/DOMAIN/forms/u/0/d/e/ID.
@@ -17,11 +21,13 @@ const (
 //     #    captures it when it consists of digits
 //     .    captures it when it has a dot inside (a domain)
 //     @    captures what follows its '@'
+//     @*   captures it when it begins with '@' (the owner of a package)
 //     bot# captures the digits between "bot" and ':' (the token follows)
 //     _    skips it
 //     ?k   at the end: captures parameter k of the query
 //
-// A pattern without capture says that what matches has no tenant. What is captured must be a plain identifier.
+// A pattern without capture says that what matches has no tenant. What is captured and is no plain identifier becomes '%' and a hash: servers
+// differ in what they read there, so it is nobody's but its own.
 func (r *row) tenantOf(path, patterns string) string {
 	path, query, _ := strings.Cut(path, "?")
 	path, _, _ = strings.Cut(path, "#")
@@ -37,6 +43,9 @@ func (r *row) tenantOf(path, patterns string) string {
 		}
 		if !r.cased {
 			tenant = strings.ToLower(tenant)
+		}
+		if tenant != "" && !plainParts(tenant) {
+			return "%" + digest(tenant)
 		}
 		return tenant
 	}
@@ -61,7 +70,7 @@ func split(path string, segments *[maxSegments]string) int {
 	return n
 }
 
-// match compares one pattern; tenant is "" when it captures nothing or no plain identifier.
+// match compares one pattern; tenant is "" when it captures nothing, or something empty.
 func match(pattern string, segments []string, query string) (tenant string, matched bool) {
 	pattern, parameter, asked := strings.Cut(pattern, "?")
 	good := true
@@ -78,7 +87,7 @@ func match(pattern string, segments []string, query string) (tenant string, matc
 		}
 		segments = segments[1:]
 		if captures {
-			good = good && plain(part)
+			good = good && part != ""
 			tenant = join(tenant, part)
 		}
 	}
@@ -87,7 +96,7 @@ func match(pattern string, segments []string, query string) (tenant string, matc
 		if !found {
 			return "", false
 		}
-		good = good && plain(value)
+		good = good && value != ""
 		tenant = join(tenant, value)
 	}
 	if !good {
@@ -121,6 +130,8 @@ func capture(token, segment string) (part string, captures, fits bool) {
 	case "@":
 		_, part, fits = strings.Cut(segment, "@")
 		return part, true, fits
+	case "@*":
+		return segment, true, len(segment) > 1 && segment[0] == '@'
 	case "bot#":
 		return bot(segment)
 	default:
@@ -149,6 +160,42 @@ func digits(s string) int {
 		}
 	}
 	return len(s)
+}
+
+// plainParts says whether all captured parts are plain.
+func plainParts(tenant string) bool {
+	for part := range strings.SplitSeq(tenant, "/") {
+		if !plain(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// digest stands for what is no identifier, or may be a secret: 128 bits, which nobody meets on purpose.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// untold stands for a path that tells no tenant: "" for "/" alone, else '/' and a hash, for it may hold a secret. What is asked counts
+// where parameters may tell, and at the root.
+func (r *row) untold(name, path string) string {
+	path, _, _ = strings.Cut(path, "#")
+	path, query, asked := strings.Cut(path, "?")
+	var b strings.Builder
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment != "" && segment != "." {
+			b.WriteString("/" + segment)
+		}
+	}
+	if asked && (b.Len() == 0 || strings.Contains(r.paths+r.marks, "?")) {
+		b.WriteString("?" + query)
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "/" + digest(name + b.String())
 }
 
 // plain says whether s is an identifier as services give them. Escapes, parameters and backslashes are not: servers differ in what

@@ -77,22 +77,22 @@ func pages() []row {
 // delivery are networks that serve what customers put there.
 func delivery() []row {
 	return []row{
-		{suffix: "global.ssl.fastly.net", service: "fastly", take: last},                                        // Fastly, shared TLS; PSL
-		{suffix: "freetls.fastly.net", service: "fastly", take: last},                                           // PSL
-		{suffix: "map.fastly.net", service: "fastly", take: last},                                               // PSL
-		{suffix: "edgecompute.app", service: "fastly-compute", take: last},                                      // Fastly Compute; PSL
-		{suffix: "b-cdn.net", service: "bunny", take: last},                                                     // bunny.net pull zones
-		{suffix: "kxcdn.com", service: "keycdn", take: last},                                                    // ZONE-HASH.kxcdn.com
-		{suffix: "cdn77.org", service: "cdn77", take: first},                                                    // ID.rsc.cdn77.org
-		{suffix: "akamaized.net", service: "akamai", take: all},                                                 // edge host names of customers; PSL
-		{suffix: "akamaihd.net", service: "akamai", take: all},                                                  // PSL
-		{suffix: "edgekey.net", service: "akamai", take: all},                                                   // www.example.com.edgekey.net; PSL
-		{suffix: "edgesuite.net", service: "akamai", take: all},                                                 // PSL
-		{suffix: "cdn.jsdelivr.net", service: "jsdelivr", take: exact, paths: "/gh/*/*@ /npm/_/*@ /npm/*@ /wp"}, // files of anybody's repository or package
-		{suffix: "unpkg.com", service: "unpkg", take: exact, paths: "/*@"},                                      // packages of npm
-		{suffix: "raw.githack.com", service: "github", take: exact, paths: "/*/*"},                              // files of anybody's repository
-		{suffix: "rawcdn.githack.com", service: "github", take: exact, paths: "/*/*"},                           // as above
-		{suffix: "cdn.statically.io", service: "github", take: exact, paths: "/gh/*/*@"},                        // as above
+		{suffix: "global.ssl.fastly.net", service: "fastly", take: last},                                         // Fastly, shared TLS; PSL
+		{suffix: "freetls.fastly.net", service: "fastly", take: last},                                            // PSL
+		{suffix: "map.fastly.net", service: "fastly", take: last},                                                // PSL
+		{suffix: "edgecompute.app", service: "fastly-compute", take: last},                                       // Fastly Compute; PSL
+		{suffix: "b-cdn.net", service: "bunny", take: last},                                                      // bunny.net pull zones
+		{suffix: "kxcdn.com", service: "keycdn", take: last},                                                     // ZONE-HASH.kxcdn.com
+		{suffix: "cdn77.org", service: "cdn77", take: first},                                                     // ID.rsc.cdn77.org
+		{suffix: "akamaized.net", service: "akamai", take: all},                                                  // edge host names of customers; PSL
+		{suffix: "akamaihd.net", service: "akamai", take: all},                                                   // PSL
+		{suffix: "edgekey.net", service: "akamai", take: all},                                                    // www.example.com.edgekey.net; PSL
+		{suffix: "edgesuite.net", service: "akamai", take: all},                                                  // PSL
+		{suffix: "cdn.jsdelivr.net", service: "jsdelivr", take: exact, paths: "/gh/*/*@ /npm/@*/*@ /npm/*@ /wp"}, // files of anybody's repository or package
+		{suffix: "unpkg.com", service: "unpkg", take: exact, paths: "/@*/*@ /*@"},                                // packages of npm
+		{suffix: "raw.githack.com", service: "github", take: exact, paths: "/*/*"},                               // files of anybody's repository
+		{suffix: "rawcdn.githack.com", service: "github", take: exact, paths: "/*/*"},                            // as above
+		{suffix: "cdn.statically.io", service: "github", take: exact, paths: "/gh/*/*@"},                         // as above
 	}
 }
 
@@ -140,7 +140,7 @@ func code() []row {
 		{suffix: "gist.github.com", service: "gist", take: exact, paths: "/*"},                                     // user; anonymous gists by identifier
 		{suffix: "gist.githubusercontent.com", service: "gist", take: exact, paths: "/*"},                          // user
 		{suffix: "githubusercontent.com", service: "github-usercontent", take: within, paths: "/_/#"},              // release assets: /KIND/REPOSITORY/; PSL
-		{suffix: "gitlab.com", service: "gitlab", take: exact, paths: "/api/_/projects/# /api /-/snippets/# /*/*"}, // groups may nest: the first two name the project
+		{suffix: "gitlab.com", service: "gitlab", take: exact, paths: "/api/_/projects/* /api /-/snippets/# /*/*"}, // groups may nest: the first two name the project
 		{suffix: "bitbucket.org", service: "bitbucket", take: exact, paths: "/*/*"},                                // workspace and repository
 		{suffix: "api.bitbucket.org", service: "bitbucket", take: exact, paths: "/_/repositories/*/*"},
 		{suffix: "codeberg.org", service: "codeberg", take: exact, paths: "/api/_/repos/*/* /api /*/*"}, // Forgejo

@@ -18,7 +18,7 @@ import (
 // ok is false when name is not on a shared service. key is the service, "/" and the customer's part, the same for all spellings
 // of one tenant; "" when the service is shared but name and path do not tell the tenant, or not yet: then the caller knows the
 // service only and must take that for no tenant. The service's own name is never a key, and no secret of a path (bot tokens, web-hook
-// secrets, pre-signed parts) is ever in one. What is not canonical in the part that names the tenant gives key "".
+// secrets, pre-signed parts) is ever in one. A part that names the tenant and is no plain identifier is hashed; a path with ".." gives key "".
 //
 // Services that the table does not hold are taken from the private section of the Public Suffix List: there the service is the
 // suffix and the tenant the label before it.
@@ -27,6 +27,21 @@ func Of(name hostname.Name, path string) (key, service string, ok bool) {
 		key = ""
 	}
 	return key, service, ok
+}
+
+// Door is what a path opens on the shared service that name is of: the key of [Of]; of a path that tells no tenant the service and "/" for "/"
+// alone, and for others a key of just that path (its query only where parameters may tell), hashed since it may be a secret. So
+// no spelling opens more than was learnt. "" when name is not on a shared service.
+func Door(name hostname.Name, path string) string {
+	key, service, ok := Of(name, path)
+	if !ok || key != "" {
+		return key
+	}
+	r, _, _ := find(name)
+	if r == nil {
+		r = &row{}
+	}
+	return service + "/" + r.untold(name.String(), path)
 }
 
 // OrDomain is [Of], with the registrable domain as key of what is not on a shared service (name itself where it is a public suffix). The

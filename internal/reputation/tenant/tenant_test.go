@@ -39,9 +39,9 @@ func TestOf(t *testing.T) {
 		{"bucket.s3.cn-north-1.amazonaws.com.cn", "", "s3-cn/bucket"},
 		{"s3.eu-west-1.amazonaws.com", "", "s3/"},
 		{"s3.amazonaws.com", "/", "s3/"},
-		{"s3.amazonaws.com", "/bucket%2Fk", "s3/"},
-		{"s3.amazonaws.com", "/bucket;x/k", "s3/"},
-		{"s3.amazonaws.com", `/bucket\k`, "s3/"},
+		{"s3.amazonaws.com", "/bucket%2Fk", "s3/%"},
+		{"s3.amazonaws.com", "/bucket;x/k", "s3/%"},
+		{"s3.amazonaws.com", `/bucket\k`, "s3/%"},
 		{"s3.amazonaws.com", "/mine/../theirs/k", "s3/"},
 		{"s3.amazonaws.com", "/./bucket/k", "s3/bucket"},
 		{"s3.amazonaws.com", "/?list-type=2", "s3/"},
@@ -129,9 +129,14 @@ func TestOf(t *testing.T) {
 		{"gist.githubusercontent.com", "/user/0123/raw/x", "gist/user"},
 		{"github.com", "/user", "github/"},
 		{"github.com", "", "github/"},
-		{"github.com", "/user%2Frepo/x/y", "github/"},
+		{"github.com", "/user%2Frepo/x/y", "github/%"},
 		{"gitlab.com", "/group/project/-/raw/main/x", "gitlab/group/project"},
 		{"gitlab.com", "/api/v4/projects/42/x", "gitlab/42"},
+		{"gitlab.com", "/api/v4/projects/evil%2Frepo/x", "gitlab/%"},
+		{"cdn.jsdelivr.net", "/npm/react@18/umd/react.js", "jsdelivr/react"},
+		{"cdn.jsdelivr.net", "/npm/@scope/pkg@1/x.js", "jsdelivr/@scope/pkg"},
+		{"unpkg.com", "/@scope/pkg@1/x.js", "unpkg/@scope/pkg"},
+		{"unpkg.com", "/react@18/x.js", "unpkg/react"},
 		{"bitbucket.org", "/team/repo/downloads/x", "bitbucket/team/repo"},
 		// pastes, documents, files
 		{"pastebin.com", "/raw/AbCd1234", "pastebin/AbCd1234"},
@@ -181,7 +186,7 @@ func TestOf(t *testing.T) {
 		{"hooks.zapier.com", "/hooks/catch/123/secret", "zapier/123"},
 		{"ntfy.sh", "/secret", "ntfy/"},
 		{"t.me", "/joinchat/secret", "telegram-channel/"},
-		{"t.me", "/+secret", "telegram-channel/"},
+		{"t.me", "/+secret", "telegram-channel/%"},
 		{"t.me", "/s/channel", "telegram-channel/channel"},
 		{"webhook.site", "/secret", "webhook-site/"},
 		// data bases and boards
@@ -204,6 +209,9 @@ func TestOf(t *testing.T) {
 			got := key
 			if ok && key == "" {
 				got = service + "/"
+			}
+			if at := strings.IndexByte(got, '%'); at >= 0 && len(got) == at+33 {
+				got = got[:at+1] // and a hash
 			}
 			if got != tt.key || ok != (tt.key != "") {
 				t.Errorf("Of(%s, %s) = %q %q %t, want %q", tt.name, tt.path, key, service, ok, tt.key)
@@ -244,5 +252,32 @@ func TestOrDomain(t *testing.T) {
 		if !ok && key != want {
 			t.Errorf("%s: %q, want %q", text, key, want)
 		}
+	}
+}
+
+// TestDoor: no two paths that may lead to different customers open each other, and what is odd is nobody's but its own.
+func TestDoor(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for _, link := range []string{
+		"gitlab.com/api/v4/projects/good%2Frepo/x", "gitlab.com/api/v4/projects/evil%2Frepo/x", "github.com/", "github.com/good/re%20po", "github.com/evil/re%20po",
+		"github.com/good/repo", "storage.googleapis.com/", "storage.googleapis.com/evil%20/y", "storage.googleapis.com/good", "storage.googleapis.com/good%00evil", "storage.googleapis.com/good/../evil",
+		"api.telegram.org/", "api.telegram.org/bot222:BBB/x", "api.telegram.org/bot222%20:BBB/x", "api.telegram.org/bot+222:BBB/x", "api.telegram.org/bot" + strings.Repeat("0", 130) + "222:BBB/x",
+		"api.github.com/x", "github.com/x", "api.github.com/gists/good", "api.github.com/gists/evil", "api.github.com/repositories/12345", "api.github.com/repositories/12346",
+		"cdn.jsdelivr.net/combine/gh/good/x", "cdn.jsdelivr.net/combine/gh/evil/x", "unpkg.com/@good/x", "unpkg.com/@evil/x", "cdn.jsdelivr.net/npm/good@1/umd/x", "cdn.jsdelivr.net/npm/evil@1/umd/x",
+		"drive.google.com/uc?id=good&id=evil", "drive.google.com/uc?id=evil&id=good", "webhook.site/good", "webhook.site/evil", "privatebin.net/?good", "privatebin.net/?evil",
+	} {
+		host, path, _ := strings.Cut(link, "/")
+		key := tenant.Door(hostname.MustParse(host), "/"+path)
+		if other, had := seen[key]; had || key == "" || strings.Contains(key, "BBB") || strings.Contains(key, "webhook-site/good") {
+			t.Errorf("%s: %q, as %q", link, key, other)
+		}
+		seen[key] = link
+	}
+	if a, b := tenant.Door(hostname.MustParse("gitlab.com"), "/api/v4/projects/good%2Frepo/a"), tenant.Door(hostname.MustParse("gitlab.com"), "/api/v4/projects/good%2Frepo/b?c"); a != b {
+		t.Errorf("one project: %q %q", a, b)
+	}
+	if key := tenant.Door(hostname.MustParse("example.com"), "/x"); key != "" {
+		t.Errorf("on no service: %q", key)
 	}
 }
