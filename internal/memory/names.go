@@ -234,7 +234,7 @@ func (r *Reading) Commit() {
 }
 
 // Add learns key and appends it to the file. What is there already costs a look-up and no lock. ErrFull: there are [MaxLearnt]; the
-// rest is not learnt.
+// rest is not learnt. What could not be written is not learnt either: it may be added again when it is seen again.
 func (n *Names) Add(key string) error {
 	if _, had := n.found.Load().exact.Load(key); had {
 		return nil
@@ -248,17 +248,19 @@ func (n *Names) Add(key string) error {
 	if s.count.Load() >= MaxLearnt {
 		return fmt.Errorf("learn into %s: %w: %d names", n.path, ErrFull, MaxLearnt)
 	}
-	if !s.put(key) {
+	if _, had := s.exact.Load(key); had {
 		return nil
 	}
-	n.added = append(n.added, key)
 	if err := n.append(key + "\n"); err != nil {
 		return fmt.Errorf("learn into %s: %w", n.path, err)
 	}
+	s.put(key)
+	n.added = append(n.added, key)
 	return nil
 }
 
-// append writes one line with one write, so that a crash leaves it whole or cuts it off where [Names.Read] sees it.
+// append writes one line with one write, so that a crash leaves it whole or cuts it off where [Names.Read] sees it. After a write that
+// failed, on a disk that is full, the file is opened anew: what was written of the line is cut off before the next one.
 func (n *Names) append(line string) error {
 	if n.file == nil {
 		f, err := openAppend(n.path)
@@ -268,7 +270,15 @@ func (n *Names) append(line string) error {
 		n.file = f
 	}
 	_, err := n.file.WriteString(line)
-	return err
+	if err == nil {
+		return nil
+	}
+	file := n.file
+	n.file = nil
+	if end, bad := wholeLines(file); bad == nil {
+		err = errors.Join(err, file.Truncate(end)) // at once, for who reads it meanwhile
+	}
+	return errors.Join(err, file.Close())
 }
 
 // openAppend opens the file for appending. A last line without an end, which [Names.Read] has reported, is cut off before the next one
@@ -288,7 +298,7 @@ func openAppend(path string) (*os.File, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	return os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o600)
 }
 
 // wholeLines returns the length of f without a last line that has no end.
