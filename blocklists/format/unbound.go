@@ -123,6 +123,10 @@ func (u *unboundConf) localData(value, text string) {
 		u.p.skip(why, text)
 		return
 	}
+	if kind == "CNAME" && strings.EqualFold(zoneKey(owner)+".", strings.TrimPrefix(record, "CNAME ")) {
+		u.p.skip(ReasonSyntax, text) // a name that is only an alias of itself
+		return
+	}
 	u.zones.data(owner, kind, record)
 }
 

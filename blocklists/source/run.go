@@ -29,6 +29,7 @@ type runner struct {
 	done    chan result
 	slots   chan struct{}
 	settled time.Time // when to compile what came; zero: nothing came
+	letGo   time.Time // when to give back what hits have made resident of the saved Set
 }
 
 type result struct {
@@ -47,6 +48,10 @@ func (r *runner) loop(ctx context.Context) {
 		if !r.settled.IsZero() && (len(r.busy) == 0 || !time.Now().Before(r.settled)) {
 			r.settled = time.Time{}
 			r.m.publish(ctx)
+		}
+		if now := time.Now(); !now.Before(r.letGo) {
+			r.m.Set().LetGo()
+			r.letGo = now.Add(letGoEvery)
 		}
 		timer.Reset(r.wait())
 		select {
@@ -85,9 +90,13 @@ func (r *runner) finish(res result) {
 	}
 }
 
-// wait is the time to the next thing to do; an hour when there is none.
+// letGoEvery is how long the pages of the saved Set that hits have touched stay resident: names that are asked all the time pay
+// a fault a minute, and a burst of hits on all kinds of names is forgotten after one.
+const letGoEvery = time.Minute
+
+// wait is the time to the next thing to do.
 func (r *runner) wait() time.Duration {
-	next := time.Now().Add(time.Hour)
+	next := r.letGo
 	if !r.settled.IsZero() && r.settled.Before(next) {
 		next = r.settled
 	}

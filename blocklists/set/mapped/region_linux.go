@@ -19,6 +19,7 @@ const hugeFrom = 4 << 20
 type Region struct {
 	b       []byte // as long as was asked for
 	all     []byte // as mapped
+	file    bool   // of a file, to be read only
 	cleanup runtime.Cleanup
 }
 
@@ -55,7 +56,9 @@ func (f *File) Map() (*Region, error) {
 		return nil, fmt.Errorf("map snapshot: %w", err)
 	}
 	_ = unix.Madvise(b, unix.MADV_RANDOM) // advice: hits fall anywhere, reading ahead would be wasted
-	return own(b, len(b)), nil
+	r := own(b, len(b))
+	r.file = true
+	return r, nil
 }
 
 func own(all []byte, n int) *Region {
@@ -76,6 +79,14 @@ func (r *Region) Bytes() []byte { return r.b }
 func (r *Region) Huge() {
 	if len(r.b) >= hugeFrom {
 		_ = unix.Madvise(r.all, unix.MADV_HUGEPAGE) // advice: refused where the kernel lacks it
+	}
+}
+
+// LetGo makes a mapped file not resident. It is read again, from the cache of the system, when somebody looks: so it may be
+// called at any time, beside readers. It does nothing to anonymous memory, whose contents it would destroy.
+func (r *Region) LetGo() {
+	if r.file {
+		_ = unix.Madvise(r.all, unix.MADV_DONTNEED) // it stays resident, else
 	}
 }
 

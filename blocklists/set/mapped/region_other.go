@@ -33,6 +33,9 @@ func (r *Region) Bytes() []byte { return r.b }
 // Huge does nothing here.
 func (r *Region) Huge() {}
 
+// LetGo does nothing here.
+func (r *Region) LetGo() {}
+
 // Resize changes the length.
 func (r *Region) Resize(n int) error {
 	if n <= 0 {
