@@ -41,7 +41,7 @@ func (x *Exchange) Done(now time.Time) {
 func (x *Exchange) answered() bool {
 	switch x.tx.Protocol {
 	case inspect.DNS:
-		return x.event.DNS != nil && x.event.DNS.RCod == "NOERROR"
+		return x.event.DNS != nil && x.event.DNS.RCod == "NOERROR" && x.event.DNS.Cache != "local" // what we say ourselves, as to ANY, is no sight
 	case inspect.Tunnel:
 		relayed := x.event.Intercepted == policy.Splice.String() || x.tx.First == inspect.FirstOther || x.tx.First == inspect.FirstNone
 		return relayed && x.event.Received > 0

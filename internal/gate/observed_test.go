@@ -75,6 +75,10 @@ func TestAnswered(t *testing.T) {
 		want bool
 	}{
 		{"records, or none", inspect.DNS, query("NOERROR"), true},
+		{"our own answer", inspect.DNS, func(x *gate.Exchange) {
+			query("NOERROR")(x)
+			x.Note(func(e *event.Event) { e.DNS.Cache = "local" })
+		}, false},
 		{"no such name", inspect.DNS, query("NXDOMAIN"), false},
 		{"upstream failed", inspect.DNS, query("SERVFAIL"), false},
 		{"dropped", inspect.DNS, query(""), false},
