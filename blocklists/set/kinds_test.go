@@ -124,7 +124,7 @@ func TestGrants(t *testing.T) {
 		client(9, func(e *set.Entry) { e.Reply, e.Cancel = set.ReplyDrop, true }),
 	}
 	for _, c := range []struct {
-		list                    set.List
+		list                             set.List
 		in, refused, rewritings, clients int
 	}{
 		{set.List{}, 1, 3, 1, 3},

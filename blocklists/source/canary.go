@@ -72,17 +72,19 @@ const (
 type canaries struct {
 	all   []Canary
 	names map[string]reach
+	homes map[string]bool // their registrable domains, where name servers of theirs are
 	zones bool
 	spans []netip.Prefix // the widest prefixes, disjoint, in order
 }
 
 func newCanaries(all []Canary) *canaries {
-	c := &canaries{all: all, names: make(map[string]reach, 4*len(all))}
+	c := &canaries{all: all, names: make(map[string]reach, 4*len(all)), homes: make(map[string]bool, len(all))}
 	for _, one := range all {
 		if one.Name.IsZero() {
 			c.spans = append(c.spans, one.Prefix)
 			continue
 		}
+		c.homes[one.Name.Registrable().String()] = true
 		what := itself
 		if one.Within {
 			what |= zone
@@ -123,6 +125,23 @@ func (c *canaries) nameHit(name hostname.Name, scope set.Scope, remote bool) boo
 	return false
 }
 
+// serves returns the first canary that an entry about name servers speaks of by their name, and the list may not block.
+func (c *canaries) serves(e format.Entry, may Allowance, remote bool) (Canary, bool) {
+	home := e.Name.Registrable()
+	if !c.homes[home.String()] && !c.nameHit(e.Name, e.Scope, remote) {
+		return Canary{}, false
+	}
+	for _, one := range c.all {
+		if one.Name.IsZero() || may.covers(one) {
+			continue
+		}
+		if one.Name.Registrable() == home && !home.IsPublicSuffix() || one.coveredBy(e) {
+			return one, true
+		}
+	}
+	return Canary{}, false
+}
+
 // prefixHit says whether a prefix may cover a canary.
 func (c *canaries) prefixHit(p netip.Prefix) bool {
 	i, found := slices.BinarySearchFunc(c.spans, p.Addr(), func(s netip.Prefix, a netip.Addr) int { return s.Addr().Compare(a) })
@@ -133,7 +152,7 @@ func (c *canaries) prefixHit(p netip.Prefix) bool {
 func (c *canaries) covered(e format.Entry, may Allowance, remote bool) (Canary, bool) {
 	for _, one := range c.all {
 		one.Within = one.Within && remote
-		if one.coveredBy(e) && !may.covers(one) {
+		if one.coveredBy(e) && !may.covers(one) && !(one.Networks && e.Trigger == set.Server) { // none is a name server's
 			return one, true
 		}
 	}

@@ -33,6 +33,20 @@ func guards() []source.Canary {
 	}
 }
 
+// policyHead starts a response policy zone.
+const policyHead = "@ SOA a b 1 1 1 1 1\n"
+
+// parts are lines of two numbers, from first to last and from 0 to 255.
+func parts(line string, first, last int) string {
+	var b strings.Builder
+	for i := first; i <= last; i++ {
+		for j := range 256 {
+			_, _ = fmt.Fprintf(&b, line+"\n", i, j)
+		}
+	}
+	return b.String()
+}
+
 // TestCanary: a text that would block a canary is refused as a whole, with line, entry and canary; what only looks like it is not.
 func TestCanary(t *testing.T) {
 	t.Parallel()
@@ -55,8 +69,8 @@ func TestCanary(t *testing.T) {
 		{what: "unimportant registry", format: format.Domains, text: "a.example\nnet.kg\n"},
 		{what: "star", format: format.Domains, text: "a.example\n*\n", want: "line 2: * covers everything"},
 		{what: "star in RPZ", format: format.RPZ, text: "$ORIGIN r.\n@ SOA a b 1 1 1 1 1\n* CNAME .\n", want: "line 3"},
-		{what: "client-IP", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n8.0.0.0.10.rpz-client-ip CNAME rpz-drop.\n16.0.0.168.192.rpz-nsip CNAME .\n32.53.2.0.192.rpz-nsip CNAME .\n"},
-		{what: "NSDNAME", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\nwww.google.com.rpz-nsdname CNAME .\n*.facebook.com.rpz-nsdname CNAME .\nx.corp.internal.rpz-nsdname CNAME .\n"},
+		{what: "client-IP", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n8.0.0.0.10.rpz-client-ip CNAME rpz-drop.\n16.0.0.168.192.rpz-nsip CNAME .\n32.54.2.0.192.rpz-nsip CNAME .\n"},
+		{what: "NSDNAME", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\nns.evil.example.rpz-nsdname CNAME .\n*.ns.evil.example.rpz-nsdname CNAME .\n"},
 		{what: "response-IP", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n32.53.2.0.192.rpz-ip CNAME .\n", want: "line 2"},
 		{what: "every client", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n0.0.0.0.0.rpz-client-ip CNAME rpz-drop.\n", want: "more of the internet"},
 		{what: "half of all clients", format: format.RPZ, text: "@ SOA a b 1 1 1 1 1\n4.0.0.0.16.rpz-client-ip CNAME .\n", want: "more of the internet"},
@@ -100,6 +114,23 @@ func TestCanary(t *testing.T) {
 		{what: "may a network", format: format.Addresses, text: "192.0.2.0/24\n", change: func(s *source.Source) {
 			s.MayBlock.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 		}},
+		{what: "name server of a canary", format: format.RPZ, text: policyHead + "ns1.facebook.com.rpz-nsdname CNAME .\n", want: "line 2: ns1.facebook.com.rpz-nsdname CNAME . covers name servers of facebook.com"},
+		{what: "name server beside a canary", format: format.RPZ, text: policyHead + "ns1.google.com.rpz-nsdname CNAME .\n", want: "name servers of www.google.com"},
+		{what: "name servers below a registry", format: format.RPZ, text: policyHead + "ns1.evil.com.rpz-nsdname CNAME .\n"},
+		{what: "name servers of a canary, which may be", format: format.RPZ, text: policyHead + "ns1.facebook.com.rpz-nsdname CNAME .\n", change: func(s *source.Source) {
+			s.MayBlock.Names = []hostname.Name{hostname.MustParse("facebook.com")}
+		}},
+		{what: "address of a canary as name server", format: format.RPZ, text: policyHead + "32.53.2.0.192.rpz-nsip CNAME .\n", want: upstream},
+		{what: "half of IPv4 in parts", format: format.Addresses, text: parts("%d.%d.0.0/16", 11, 90), want: "line 8193: 43.0.0.0/16 covers more of the internet than any list may block: with the lines before it 536936448 public addresses"},
+		{what: "half of IPv4 in parts, which may be", format: format.Addresses, text: parts("%d.%d.0.0/16", 11, 90), change: func(s *source.Source) {
+			s.MayBlock.Prefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+		}},
+		{what: "a country", format: format.Addresses, text: parts("%d.%d.0.0/16", 41, 72)},
+		{what: "reserved space in parts", format: format.Addresses, text: parts("%d.%d.0.0/16", 224, 255)},
+		{what: "IPv6 in parts", format: format.Addresses, text: parts("2%x%02x::/16", 4, 4), want: "public networks of /64"},
+		{what: "mapped", format: format.Addresses, text: "::ffff:192.0.2.0/120\n", want: upstream},
+		{what: "known, blocked by a rule", format: format.Domains, text: "google.com\n", want: google, change: func(s *source.Source) { s.List.Class, s.MayEnd = set.ClassKnown, true }},
+		{what: "logged, blocked by a rule", format: format.Domains, text: "google.com\n", want: google, change: func(s *source.Source) { s.List.Action, s.MayEnd = set.ActionLog, true }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel()

@@ -52,6 +52,9 @@ type Source struct {
 	SHA256 string
 	// MayBlock names the canaries that this list may block.
 	MayBlock Allowance
+	// MayEnd says that rules, or the action of its class, may block what the list holds, whatever the list does on its own: then
+	// it may hold no canaries either.
+	MayEnd bool
 	// MaxChange is how many times more or fewer entries a new text from the network may have than the one in force; beyond, it
 	// is held for review ([Manager.Accept]). Zero: two. [AnyChange]: any. It counts from a hundred entries in force on.
 	MaxChange float64

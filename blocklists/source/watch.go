@@ -20,6 +20,7 @@ type watch struct {
 	may      Allowance
 	rewrites bool // the list may point names elsewhere
 	remote   bool
+	space    space
 	hits     []string
 	more     int
 }
@@ -28,7 +29,7 @@ type watch struct {
 // cannot know what a config holds dear.
 func (c *canaries) watcher(s Source) *watch {
 	l := s.List
-	blocks := l.Action == set.ActionBlock || l.Action == set.ActionByClass && (l.Class == set.ClassBad || l.Class == set.ClassUntrusted)
+	blocks := s.MayEnd || l.Action == set.ActionBlock || l.Action == set.ActionByClass && (l.Class == set.ClassBad || l.Class == set.ClassUntrusted)
 	if c == nil || !blocks {
 		return nil
 	}
@@ -40,18 +41,16 @@ func (w *watch) entry(e format.Entry) {
 	if w == nil || !w.blocks(e) {
 		return
 	}
+	if p, ok := set.CanonicalPrefix(e.Prefix); ok {
+		e.Prefix = p
+	}
 	switch {
-	case e.Trigger != set.Target:
-		w.beside(e)
+	case e.Prefix.IsValid():
+		w.prefix(e)
+	case e.Trigger == set.Server:
+		w.server(e)
 	case !e.Name.IsZero():
 		if w.of.nameHit(e.Name, e.Scope, w.remote) {
-			w.look(e, e)
-		}
-	case e.Prefix.IsValid():
-		switch {
-		case wide(e.Prefix) && !w.may.covers(Canary{Prefix: e.Prefix}):
-			w.hit(e.Line, e.String(), tooWide)
-		case w.of.prefixHit(e.Prefix):
 			w.look(e, e)
 		}
 	case e.URL != "":
@@ -59,11 +58,30 @@ func (w *watch) entry(e format.Entry) {
 	}
 }
 
-// beside looks at an entry about who asks or about name servers: it blocks no canary by itself, but may block for everybody. For all
-// names there is no such entry; see [watch.skipped].
-func (w *watch) beside(e format.Entry) {
-	if e.Prefix.IsValid() && wide(e.Prefix) && !w.may.covers(Canary{Prefix: e.Prefix}) {
+// prefix looks at an address or network, whatever it is compared with. One about who asks blocks no canary, but may block for
+// everybody.
+func (w *watch) prefix(e format.Entry) {
+	may := w.may.covers(Canary{Prefix: e.Prefix})
+	switch {
+	case may:
+	case wide(e.Prefix):
 		w.hit(e.Line, e.String(), tooWide)
+		return
+	default:
+		if what := w.space.add(e.Prefix); what != "" {
+			w.hit(e.Line, e.String(), what)
+		}
+	}
+	if e.Trigger != set.Client && w.of.prefixHit(e.Prefix) {
+		w.look(e, e)
+	}
+}
+
+// server looks at the name of a name server: one of a canary, or of its registrable domain, is as good as the canary. For all names
+// there is no such entry; see [watch.skipped].
+func (w *watch) server(e format.Entry) {
+	if c, ok := w.of.serves(e, w.may, w.remote); ok {
+		w.hit(e.Line, e.String(), fmt.Sprintf("name servers of %s (%s)", c, c.Why))
 	}
 }
 
@@ -126,7 +144,7 @@ func wide(p netip.Prefix) bool {
 	if p.Addr().Is4() {
 		return p.Bits() < widest4 && p.Addr().As4()[0] < 224 // multicast and reserved: RFC 5771, RFC 1112
 	}
-	return p.Bits() < widest6 && p.Addr().As16()[0]&0xe0 == 0x20 // global unicast, 2000::/3: RFC 4291
+	return p.Bits() < widest6 && globalUnicast(p)
 }
 
 // skipped looks at what the parser would not take since it is too broad for any list: who publishes that means harm, or has

@@ -3,7 +3,9 @@ package app
 import (
 	"net/netip"
 	"os"
+	"slices"
 
+	"weir/blocklists"
 	"weir/blocklists/lists"
 	"weir/blocklists/source"
 	"weir/internal/config"
@@ -78,4 +80,22 @@ func ownName() []source.Canary {
 		return nil
 	}
 	return []source.Canary{{Name: name, Why: "the name of this machine"}}
+}
+
+// endsInBlock says whether rules, or the action of its class, may block what a list holds: all of a name or an address, for no other
+// reason than that the list holds it. Rules that are tried out count: they show what would be blocked. Of the built-in lists nobody
+// asks this: who blocks the classes shared and known means what weir takes for it.
+func endsInBlock(f *config.File, l *blocklists.List) bool {
+	class := config.Class(l.Class.String())
+	acts := map[config.Class]config.Action{"shared": f.Reputation.Shared, "known": f.Reputation.Known}
+	if l.Action == blocklists.ActionByClass && acts[class] == config.Block {
+		return true
+	}
+	return slices.ContainsFunc(f.Rules, func(r config.Rule) bool {
+		narrow := len(r.Names) + len(r.URLs) + len(r.Addresses) + len(r.ContentTypes) + len(r.Detectors)
+		if r.Action != config.RuleBlock || narrow > 0 || r.MinSeverity != "" {
+			return false
+		}
+		return slices.Contains(r.Lists, l.Name) || l.Category != "" && slices.Contains(r.Categories, l.Category) || slices.Contains(r.Classes, class)
+	})
 }

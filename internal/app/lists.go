@@ -31,6 +31,9 @@ func sources(f *config.File) ([]source.Source, error) {
 		}
 		out = append(out, s)
 	}
+	for i := range out {
+		out[i].MayEnd = endsInBlock(f, &out[i].List)
+	}
 	if f.BuiltinLists {
 		out = append(out, lists.Builtin()...)
 	}
