@@ -51,17 +51,28 @@ func (z *rpzZone) line(line string) error {
 // read takes one line.
 func (z *rpzZone) read(l spanLine) error {
 	if z.parens == 0 {
-		z.fields, z.start, z.bad = z.fields[:0], l.line, false
-		z.owned = l.text != "" && l.text[0] != ' ' && l.text[0] != '\t'
+		z.fields, z.start, z.bad, z.owned = z.fields[:0], l.line, false, owns(l.text)
 	}
 	z.split(l.text)
 	if z.parens > 0 || len(z.span) > 0 {
 		z.span = append(z.span, l)
 	}
+	open := z.parens > 0
 	switch {
-	case z.parens > 0 && z.span.tooLong(), z.bad && len(z.span) > 0 && z.parens == 0:
+	case open && z.span.tooLong(), !open && z.bad && len(z.span) > 0:
 		z.again()
-	case z.parens > 0:
+	case !open:
+		z.closed()
+	}
+	return nil
+}
+
+// owns says whether a line begins with an owner name: one that begins with a blank is about the last (RFC 1035 section 5.1).
+func owns(line string) bool { return line != "" && line[0] != ' ' && line[0] != '\t' }
+
+// closed takes what was read when no parenthesis is open.
+func (z *rpzZone) closed() {
+	switch {
 	case len(z.fields) == 0:
 		z.span = nil
 	case z.bad:
@@ -73,7 +84,6 @@ func (z *rpzZone) read(l spanLine) error {
 	default:
 		z.whole()
 	}
-	return nil
 }
 
 // whole reads a record. If it is none, the lines behind its first may be what an open parenthesis swallowed.
@@ -94,7 +104,7 @@ func (z *rpzZone) disown() { z.hasOwner = z.hasOwner && !z.owned }
 
 // again gives up the record whose parenthesis is open, or that is broken: its first line.
 func (z *rpzZone) again() {
-	z.parens, z.owned = 0, z.span[0].text != "" && z.span[0].text[0] != ' ' && z.span[0].text[0] != '\t'
+	z.parens, z.owned = 0, owns(z.span[0].text)
 	z.disown()
 	_ = z.span.again(z.p, z.read) // read returns none
 }

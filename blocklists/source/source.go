@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"weir/blocklists/format"
@@ -152,7 +153,27 @@ func (s Source) shown() string {
 	if u.RawQuery != "" {
 		u.RawQuery = "redacted"
 	}
+	segments := strings.Split(u.EscapedPath(), "/")
+	for i, segment := range segments {
+		if token(segment) {
+			segments[i] = "redacted"
+		}
+	}
+	u.RawPath = strings.Join(segments, "/")
+	if u.Path, err = url.PathUnescape(u.RawPath); err != nil { // cannot be: it was escaped
+		return "invalid URL"
+	}
 	return u.String()
+}
+
+// minToken is the least length of a key that publishers put into the paths of feeds: 20 octets are 80 bits in hexadecimal.
+const minToken = 20
+
+// token says whether a segment of a path looks like the key of a subscriber: long, of letters and digits with some of both, and
+// nothing between words.
+func token(segment string) bool {
+	return len(segment) >= minToken && strings.ContainsAny(segment, "0123456789") &&
+		strings.Trim(segment, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // remote says whether the list comes over the network.
