@@ -26,6 +26,8 @@ func (s Source) judge(r io.Reader, digest string, had int, w *watch) (format.Sum
 		return sum, fmt.Errorf("%w: it had %d%s", ErrEmptied, had, reasons(sum.Skipped))
 	case sum.Entries() == 0 && len(sum.Skipped) > 0:
 		return sum, fmt.Errorf("%w of a list in format %s: %s", ErrUseless, sum.Format, strings.TrimPrefix(reasons(sum.Skipped), "; "))
+	case sum.Entries() == 0 && s.URL != "":
+		return sum, ErrEmpty
 	case isGarbage(sum):
 		return sum, fmt.Errorf("%w: %d entries%s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
 	}
