@@ -1,11 +1,24 @@
 package format_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"weir/blocklists/format"
 )
+
+// TestFault: the answer of a server that tells of an error is no list.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"error":"rate limited","url":"https://www.reddit.com/"}`, `{"url":"https://www.reddit.com/","Error":{"code":429}}`,
+	} {
+		if _, err := entries(strings.NewReader(text), format.Options{}); !errors.Is(err, format.ErrNotAList) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
 
 // TestNoFault: what merely has room for an error is a list.
 func TestNoFault(t *testing.T) {

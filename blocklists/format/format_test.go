@@ -100,8 +100,6 @@ func TestDetect(t *testing.T) {
 	}{
 		{"html", "\n <!DOCTYPE html><html>", format.Auto, format.ErrNotAList},
 		{"xml", "<?xml version='1.0'?>", format.Auto, format.ErrNotAList},
-		{"error", `{"error":"rate limited","url":"https://www.reddit.com/"}`, format.Auto, format.ErrNotAList},
-		{"error object", `{"error":{"code":429,"url":"https://www.reddit.com/"}}`, format.JSON, format.ErrNotAList},
 		{"dnsmasq", "# t\naddress=/a.example/#\naddress=/b.example/0.0.0.0\n", format.Dnsmasq, nil},
 		{"dnsmasq: server and local", "server=/a.example/\nlocal=/b.example/\n", format.Dnsmasq, nil},
 		{"unbound", "server:\nlocal-zone: \"a.example.\" always_null\n", format.Unbound, nil},

@@ -23,8 +23,8 @@ type meta struct {
 	Hash         string    `json:"sha256"`
 	Entries      int       `json:"entries"`
 	Format       string    `json:"format,omitempty"` // as given or detected
-	Fetched      time.Time `json:"fetched"` // when the text was received
-	Checked      time.Time `json:"checked"` // when it was last seen to be current
+	Fetched      time.Time `json:"fetched"`          // when the text was received
+	Checked      time.Time `json:"checked"`          // when it was last seen to be current
 	Zone         zoneState `json:"zone,omitzero"`
 	// AsOf is the time of change of a local file: nobody but it can say whether the file is still kept up.
 	AsOf time.Time `json:"as_of,omitzero"`
