@@ -199,7 +199,7 @@ const (
 // Errors of [Parse]. After an error the entries emitted so far are part of a broken list: discard them.
 var (
 	ErrLimit    = errors.New("list exceeds a limit")
-	ErrNotAList = errors.New("not a list: looks like a web page")
+	ErrNotAList = errors.New("not a list: looks like a web page or the error of a server")
 	ErrUnknown  = errors.New("list format not recognised")
 	ErrColumn   = errors.New("no column to read names from")
 	ErrSyntax   = errors.New("list is broken")

@@ -29,6 +29,8 @@ type jsonList struct {
 	held   []heldWord
 	kind   string // MISP type
 	text   []byte // of the string that is being read
+	values int    // outermost
+	fault  bool   // an outermost object says that something went wrong
 }
 
 type heldWord struct {
@@ -53,6 +55,7 @@ func (p *parser) readJSON(br *bufio.Reader) error {
 		}
 		if err == nil {
 			any = true
+			j.values++
 			err = j.value(c, place{})
 		}
 		if errors.Is(err, io.EOF) {
@@ -66,6 +69,9 @@ func (p *parser) readJSON(br *bufio.Reader) error {
 	if !any {
 		p.sum.Lines = 0
 		return nil
+	}
+	if j.fault && j.values == 1 && j.p.sum.emitted() < fewTexts {
+		return fmt.Errorf("%w: an object that tells of an error", ErrNotAList)
 	}
 	if j.missed && !j.found {
 		return fmt.Errorf("%w: name the key that holds them", ErrColumn)
@@ -191,7 +197,22 @@ func (j *jsonList) member(c byte, at place) error {
 	if c, err = j.space(); err != nil {
 		return err
 	}
+	j.fault = j.fault || at.depth == 0 && tellsFault(key) && c != 'n' && c != 'f' && c != '0'
 	return j.value(c, place{key, at.depth + 1})
+}
+
+// fewTexts is how many entries the answer of a server that tells of an error may have by accident: its own address, links to its
+// documentation.
+const fewTexts = 10
+
+// tellsFault knows the members by which servers tell of an error; null, false and 0 there mean that there was none. "message" is
+// none of them: answers that went well have one too.
+func tellsFault(key string) bool {
+	switch strings.ToLower(key) {
+	case "error", "errors", "error_code", "error_message", "error_description", "errormessage", "errorcode", "fault":
+		return true
+	}
+	return false
 }
 
 // literal reads a number, true, false or null.

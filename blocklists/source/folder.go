@@ -93,8 +93,9 @@ func (m *Manager) scan(ctx context.Context, it *item) (changed bool, err error) 
 		}
 	}
 	for _, file := range gone { // the owner took them away: their copies are of no use
-		_ = m.store.disk.remove(m.store.metaPath(file.base))
-		_ = m.store.disk.remove(m.store.textPath(file.base))
+		for _, path := range [...]func(string) string{m.store.metaPath, m.store.textPath, m.store.heldMetaPath, m.store.heldPath} {
+			_ = m.store.disk.remove(path(file.base))
+		}
 	}
 	return changed, nil
 }

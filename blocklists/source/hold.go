@@ -6,14 +6,27 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"weir/blocklists/format"
 )
 
-// Candidate is a text that was held for review since it has far more or far fewer entries than the one in force.
+// Candidate is a text that was held for review since it has far more or far fewer entries than the one in force, or is of another
+// format.
 type Candidate struct {
-	Entries int       `json:"entries"` // in it
-	Had     int       `json:"had"`     // in the text in force when it came
-	Since   time.Time `json:"since"`   // when it came
+	Entries   int       `json:"entries"`              // in it
+	Had       int       `json:"had"`                  // in the text in force when it came
+	Format    string    `json:"format,omitempty"`     // of it, as detected
+	HadFormat string    `json:"had_format,omitempty"` // of the text in force when it came
+	Since     time.Time `json:"since"`                // when it came
 }
+
+// extent is what is compared of two texts of a list. The format is empty where it is not known.
+type extent struct {
+	entries int
+	format  string
+}
+
+func (m meta) extent() extent { return extent{m.Entries, m.Format} }
 
 // candidate is what stands on disk beside a held text.
 type candidate struct {
@@ -25,7 +38,20 @@ type candidate struct {
 func (s store) heldPath(base string) string     { return s.textPath(base) + ".held" }
 func (s store) heldMetaPath(base string) string { return s.metaPath(base) + ".held" }
 
-// changedTooMuch says whether a new text needs a look before it is put in force.
+// needsReview says whether a new text needs a look before it is put in force. A pinned one had it.
+func (s Source) needsReview(had, now extent) bool {
+	return s.SHA256 == "" && (s.changedTooMuch(had.entries, now.entries) || s.otherFormat(had, now))
+}
+
+// otherFormat says whether a text whose format nobody has named is of another than the one before, as the error of a server is. The
+// owner of a small file may write it anew as he likes.
+func (s Source) otherFormat(had, now extent) bool {
+	if s.Format != format.Auto || had.entries == 0 || now.entries == 0 || had.format == "" || had.format == now.format {
+		return false
+	}
+	return s.remote() || s.MaxChange >= 1 && had.entries >= leastCompared
+}
+
 func (s Source) changedTooMuch(had, now int) bool {
 	if s.MaxChange < 1 || had == 0 || had < leastCompared && now < largeGrowth {
 		return false
@@ -35,7 +61,7 @@ func (s Source) changedTooMuch(had, now int) bool {
 }
 
 // hold keeps a draft for review; what is in force stays.
-func (m *Manager) hold(it *item, d *draft, now meta, had int) error {
+func (m *Manager) hold(it *item, d *draft, now meta, had extent) error {
 	m.mu.Lock()
 	c := it.pending
 	m.mu.Unlock()
@@ -43,7 +69,7 @@ func (m *Manager) hold(it *item, d *draft, now meta, had int) error {
 		d.discard()
 		return c.err(it)
 	}
-	c = candidate{Text: now, Candidate: Candidate{Entries: now.Entries, Had: had, Since: now.Fetched}}
+	c = candidateOf(now, had)
 	if err := d.commit(m.store.heldPath(it.base)); err != nil {
 		return err
 	}
@@ -56,9 +82,20 @@ func (m *Manager) hold(it *item, d *draft, now meta, had int) error {
 	return c.err(it)
 }
 
+func candidateOf(now meta, had extent) candidate {
+	return candidate{Text: now, Candidate: Candidate{
+		Entries: now.Entries, Had: had.entries, Format: now.Format, HadFormat: had.format, Since: now.Fetched,
+	}}
+}
+
+// err says what is held, why, and what to do.
 func (c candidate) err(it *item) error {
-	return fmt.Errorf("%w: the new text has %d entries, the one in force %d, which is more than a change by %g; `weir lists update %s --accept` takes it",
-		ErrHeld, c.Entries, c.Had, it.src.MaxChange, it.src.List.Name)
+	why := fmt.Sprintf("which is more than a change by %g", it.src.MaxChange)
+	if !it.src.changedTooMuch(c.Had, c.Entries) {
+		why = fmt.Sprintf("and format %s instead of %s", c.Format, c.HadFormat)
+	}
+	return fmt.Errorf("%w: the new text has %d entries, the one in force %d, %s; `weir lists update %s --accept` takes it",
+		ErrHeld, c.Entries, c.Had, why, it.src.List.Name)
 }
 
 // adoptHeld takes over what a process before this one held for review.
@@ -70,6 +107,9 @@ func (m *Manager) adoptHeld(it *item) {
 	if h, err := hashFile(m.store.heldPath(it.base)); err != nil || h != c.Text.Hash {
 		return
 	}
+	now := time.Now()
+	c.Since = past(c.Since, now)
+	c.Text.settle(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	it.pending = c
@@ -153,6 +193,6 @@ func (m *Manager) judgeHeld(it *item, path, digest string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // read only
-	_, err = it.src.judge(f, digest, m.entries(it), m.canaries.watcher(it.src))
+	_, err = it.src.judge(f, digest, m.extent(it).entries, m.canaries.watcher(it.src))
 	return err
 }

@@ -22,14 +22,25 @@ func (s Source) judge(r io.Reader, digest string, had int, w *watch) (format.Sum
 		return sum, fmt.Errorf("parse: %w", err)
 	case w.err() != nil:
 		return sum, w.err()
-	case sum.Entries() == 0 && had > 0 && !s.emptiedOnPurpose(sum):
-		return sum, fmt.Errorf("%w: it had %d%s", ErrEmptied, had, reasons(sum.Skipped))
-	case sum.Entries() == 0 && len(sum.Skipped) > 0:
-		return sum, fmt.Errorf("%w of a list in format %s: %s", ErrUseless, sum.Format, strings.TrimPrefix(reasons(sum.Skipped), "; "))
+	case sum.Entries() == 0:
+		return sum, s.nothing(sum, had)
 	case isGarbage(sum):
 		return sum, fmt.Errorf("%w: %d entries%s", ErrGarbage, sum.Entries(), reasons(sum.Skipped))
 	}
 	return sum, nil
+}
+
+// nothing is what is wrong with a text without entries.
+func (s Source) nothing(sum format.Summary, had int) error {
+	switch {
+	case had > 0 && !s.emptiedOnPurpose(sum):
+		return fmt.Errorf("%w: it had %d%s", ErrEmptied, had, reasons(sum.Skipped))
+	case len(sum.Skipped) > 0:
+		return fmt.Errorf("%w of a list in format %s: %s", ErrUseless, sum.Format, strings.TrimPrefix(reasons(sum.Skipped), "; "))
+	case s.URL != "":
+		return ErrEmpty
+	}
+	return nil
 }
 
 // A text counts as garbage when at least so many things in it cannot be read, and so many times more than can.

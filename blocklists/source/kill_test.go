@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.cfg = source.Config{Dir: filepath.Join(dir, "data"), Client: &http.Client{Transport: w.origin}, Sources: []source.Source{
-		remote("far"), {List: set.List{Name: "mine"}, Dir: w.folder},
+		remote("far"), {List: set.List{Name: "mine"}, Dir: w.folder, MaxChange: source.AnyChange},
 	}}
 	w.publish(t, 1, 300)
 	m := manager(t, w.cfg)

@@ -194,7 +194,7 @@ func changeOf(path string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return info.ModTime()
+	return past(info.ModTime(), time.Now())
 }
 
 // Set returns the Set compiled last; nil, which matches nothing, before the first Load.

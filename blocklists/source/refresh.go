@@ -123,19 +123,20 @@ func hashFile(path string) (string, error) {
 // accept ends a draft: it becomes the copy when it parses, is the pinned text, and has not lost all its entries.
 func (m *Manager) accept(it *item, d *draft, now meta) (changed bool, err error) {
 	now.Name, now.Hash = it.src.List.Name, d.hash()
-	had := m.entries(it)
-	sum, err := it.src.judge(d.file, now.Hash, had, m.canaries.watcher(it.src))
+	had := m.extent(it)
+	sum, err := it.src.judge(d.file, now.Hash, had.entries, m.canaries.watcher(it.src))
 	if err != nil {
 		d.discard()
 		return false, err
 	}
-	now.Entries = sum.Entries()
-	if now.Hash == m.copyHash(it) {
+	now.Entries, now.Format = sum.Entries(), sum.Format.String()
+	copied := m.copyHash(it)
+	if now.Hash == copied {
 		d.discard()
 		m.drop(it)
 		return !m.inForce(it), m.confirm(it, now)
 	}
-	if it.src.remote() && it.src.changedTooMuch(had, now.Entries) {
+	if (it.src.remote() || copied != "") && it.src.needsReview(had, now.extent()) {
 		return false, m.hold(it, d, now, had)
 	}
 	if err := d.commit(m.store.textPath(it.base)); err != nil {
@@ -157,14 +158,14 @@ func (m *Manager) copyHash(it *item) string {
 	return known
 }
 
-// entries is how many entries the text in force had.
-func (m *Manager) entries(it *item) int {
+// extent is what the text in force had.
+func (m *Manager) extent(it *item) extent {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if it.parsed.ok {
-		return it.parsed.sum.Entries()
+		return extent{it.parsed.sum.Entries(), it.parsed.sum.Format.String()}
 	}
-	return it.meta.Entries
+	return it.meta.extent()
 }
 
 // inForce says whether a text of the list is in force: a copy may be there and not be, for want of its signature.
@@ -191,11 +192,15 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 		return false, fmt.Errorf("read list: %w", err)
 	}
 	m.mu.Lock()
-	if it.meta.Hash == "" && m.store.dir != "" {
+	unknown := it.meta.Hash == "" && m.store.dir != ""
+	if unknown {
 		it.meta = m.store.readMeta(it.base)
 	}
 	it.direct, it.origin = false, identity{}
 	m.mu.Unlock()
+	if unknown {
+		m.adoptHeld(it)
+	}
 	f, err := openRegular(it.src.Path)
 	if err != nil {
 		return false, err
@@ -203,7 +208,7 @@ func (m *Manager) readFile(ctx context.Context, it *item) (changed bool, err err
 	defer func() { _ = f.Close() }() // read only
 	origin, asOf := identity{}, time.Time{}
 	if info, err := f.Stat(); err == nil { // before it is read
-		origin, asOf = originOf(info), info.ModTime()
+		origin, asOf = originOf(info), past(info.ModTime(), time.Now())
 	}
 	if changed, err = m.takeOver(it, f, asOf); err == nil {
 		m.mu.Lock()
@@ -251,7 +256,8 @@ func (m *Manager) readDirect(it *item, f io.Reader, now meta) error {
 	h := sha256.New()
 	limited := io.LimitReader(f, it.src.MaxBytes+1)
 	body := io.TeeReader(limited, h)
-	sum, err := it.src.judge(body, it.src.SHA256, m.entries(it), m.canaries.watcher(it.src)) // the digest is known only at the end
+	had := m.extent(it)
+	sum, err := it.src.judge(body, it.src.SHA256, had.entries, m.canaries.watcher(it.src)) // the digest is known only at the end
 	if err != nil {
 		return err
 	}
@@ -259,10 +265,17 @@ func (m *Manager) readDirect(it *item, f io.Reader, now meta) error {
 	if it.src.SHA256 != "" && !strings.EqualFold(digest, it.src.SHA256) {
 		return fmt.Errorf("%w: got %s", ErrDigest, digest)
 	}
+	now.Name, now.Hash, now.Entries, now.Format = it.src.List.Name, digest, sum.Entries(), sum.Format.String()
+	review := it.src.needsReview(had, now.extent()) && m.copyHash(it) != ""
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now.Name, now.Hash, now.Entries = it.src.List.Name, digest, sum.Entries()
-	it.meta = now
+	if review {
+		if it.pending.Text.Hash != digest {
+			it.pending = candidateOf(now, had)
+		}
+		return it.pending.err(it)
+	}
+	it.meta, it.pending = now, candidate{}
 	it.err, it.failures, it.direct = nil, 0, true
 	return nil
 }

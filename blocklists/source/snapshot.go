@@ -152,7 +152,10 @@ func (m *Manager) takeFile(snap *snapshot, i int) bool {
 		return false
 	}
 	now := meta{
-		Name: it.src.List.Name, Hash: was.Digest, Entries: was.Sum.Entries(), Fetched: time.Now(), Checked: time.Now(), AsOf: changeOf(it.src.Path),
+		Name: it.src.List.Name, Hash: was.Digest, Entries: was.Sum.Entries(), Format: was.Sum.Format.String(), Fetched: time.Now(), Checked: time.Now(), AsOf: changeOf(it.src.Path),
+	}
+	if !m.readOnly {
+		m.drop(it)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -244,6 +247,10 @@ func (m *Manager) note(list []*item, items []savedItem) []byte {
 // When that fails, the lists work as well from memory; the next start parses.
 func (m *Manager) persist(built *set.Set) *set.Set {
 	if m.readOnly || built.Note() == nil || built.Stats().Rules == 0 {
+		return built
+	}
+	if err := os.MkdirAll(m.store.dir, 0o700); err != nil {
+		m.log.Warn("make list directory", "err", err)
 		return built
 	}
 	if err := m.store.disk.save(built, m.snapshotPath()); err != nil {

@@ -56,8 +56,9 @@ type Source struct {
 	// MayEnd says that rules, or the action of its class, may block what the list holds, whatever the list does on its own: then
 	// it may hold no canaries either.
 	MayEnd bool
-	// MaxChange is how many times more or fewer entries a new text from the network may have than the one in force; beyond, it
-	// is held for review ([Manager.Accept]). Zero: two. [AnyChange]: any. It counts from a hundred entries in force on.
+	// MaxChange is how many times more or fewer entries a new text may have than the one in force; beyond, it is held for review
+	// ([Manager.Accept]). Zero: two. [AnyChange]: any. It counts from a hundred entries in force on. So is a text that is detected
+	// to be of another format: from the network always, of a file from a hundred entries on and unless AnyChange is given.
 	MaxChange float64
 	// Expires is the age, since the text was last seen to be current, at which it no longer counts. The age of a local file is
 	// that of its last change. Zero: never; at least a minute.
@@ -115,6 +116,7 @@ var (
 	ErrHeld     = errors.New("held for review")
 	ErrNotHeld  = errors.New("nothing is held for review")
 	ErrUseless  = errors.New("no line is an entry")
+	ErrEmpty    = errors.New("the text has no entry")
 	ErrGarbage  = errors.New("most of it cannot be read: it is no list, or one of another format")
 	ErrFiles    = errors.New("too many files")
 	errExpired  = errors.New("expired")

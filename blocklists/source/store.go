@@ -22,8 +22,9 @@ type meta struct {
 	LastModified string    `json:"last_modified,omitempty"`
 	Hash         string    `json:"sha256"`
 	Entries      int       `json:"entries"`
-	Fetched      time.Time `json:"fetched"` // when the text was received
-	Checked      time.Time `json:"checked"` // when it was last seen to be current
+	Format       string    `json:"format,omitempty"` // as given or detected
+	Fetched      time.Time `json:"fetched"`          // when the text was received
+	Checked      time.Time `json:"checked"`          // when it was last seen to be current
 	Zone         zoneState `json:"zone,omitzero"`
 	// AsOf is the time of change of a local file: nobody but it can say whether the file is still kept up.
 	AsOf time.Time `json:"as_of,omitzero"`
@@ -61,7 +62,23 @@ func (s store) readMeta(base string) meta {
 	if !readJSON(s.metaPath(base), &m) {
 		return meta{}
 	}
+	m.settle(time.Now())
 	return m
+}
+
+// settle takes times that have not come yet, of a clock that ran ahead, for now: else nothing would be looked at until then.
+func (m *meta) settle(now time.Time) {
+	for _, at := range [...]*time.Time{&m.Fetched, &m.Checked, &m.AsOf} {
+		*at = past(*at, now)
+	}
+}
+
+// past is a time, but never one to come.
+func past(at, now time.Time) time.Time {
+	if at.After(now) {
+		return now
+	}
+	return at
 }
 
 // readJSON reads a small file of ours; what is missing or broken is false.

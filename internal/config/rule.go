@@ -55,9 +55,11 @@ type List struct {
 	SignatureURL string `yaml:"signature_url"`
 	// SHA-256 that the content must have, in 64 hexadecimal digits. Empty: any content. Default: none.
 	SHA256 string `yaml:"sha256"`
-	// How much a new text from the network may differ from the one in force, in percent of its entries: 100 lets it double or
-	// halve. What differs by more is held for review: the last good copy stays, and "weir lists update NAME --accept" takes the
-	// new one. It counts from 100 entries on, and for growth to 10000 whatever there was. 0: any. Default: 100.
+	// How much a new text, from the network or of a file, may differ from the one in force, in percent of its entries: 100 lets it
+	// double or halve. What differs by more is held for review: the last good copy stays, and "weir lists update NAME --accept"
+	// takes the new one. It counts from 100 entries on, and for growth to 10000 whatever there was. 0: any. Without format, a text
+	// from the network that is of another format than the one in force is held in any case; a file with 100 entries or more where
+	// this is not 0. What has its sha256 is never held. Default: 100.
 	MaxChange int `yaml:"max_change" bounds:"0..100000"`
 	// Age at which the list no longer counts, since it was last seen to be current (a file: since its last change), until it is
 	// refreshed. 0s: never. Default: 0s.
