@@ -15,11 +15,12 @@ func TestPopularityList(t *testing.T) {
 	t.Parallel()
 	list := filepath.Join(t.TempDir(), "top.csv")
 	write := func(top string) {
-		text := "rank,domain\n"
+		var text strings.Builder
+		text.WriteString("rank,domain\n")
 		for i := range 300 {
-			text += sprintf("%d,%c%d-site.example\n", i+2, 'a'+i*7%26, i)
+			text.WriteString(sprintf("%d,%c%d-site.example\n", i+2, 'a'+i*7%26, i))
 		}
-		if err := os.WriteFile(list, []byte(strings.Replace(text, "2,a0-site.example", "2,"+top, 1)), 0o600); err != nil {
+		if err := os.WriteFile(list, []byte(strings.Replace(text.String(), "2,a0-site.example", "2,"+top, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

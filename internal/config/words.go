@@ -153,7 +153,9 @@ const (
 )
 
 // Words implements [Worded].
-func (Grant) Words() (noun string, words []string) { return "grant", []string{"allow", "rewrite", "clients"} }
+func (Grant) Words() (noun string, words []string) {
+	return "grant", []string{"allow", "rewrite", "clients"}
+}
 
 // Protocol is what a transaction speaks.
 type Protocol string

@@ -68,24 +68,25 @@ func TestCanonicalOctets(t *testing.T) {
 func escapeAll(canonical string) string {
 	at := strings.Index(canonical, "://") + 3
 	at += strings.IndexByte(canonical[at:], '/')
-	out := canonical[:at]
+	var out strings.Builder
+	out.WriteString(canonical[:at])
 	query, value := false, false
 	for rest := canonical[at:]; rest != ""; {
 		c, size := rest[0], 1
 		switch {
 		case c == '%': // an escape that stays
 			size = 3
-			out += strings.ToLower(rest[:size])
+			out.WriteString(strings.ToLower(rest[:size]))
 		case !query && (c == '/' || c == '?'), query && (c == '&' || c == '+' || c == '=' && !value):
-			out += rest[:size]
+			out.WriteString(rest[:size])
 		default:
-			out += fmt.Sprintf("%%%02x", c)
+			out.WriteString(fmt.Sprintf("%%%02x", c))
 		}
 		value = query && c != '&' && (value || c == '=')
 		query = query || c == '?'
 		rest = rest[size:]
 	}
-	return out
+	return out.String()
 }
 
 func TestLoose(t *testing.T) {

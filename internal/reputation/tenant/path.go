@@ -195,7 +195,7 @@ func (r *row) untold(name, path string) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return "/" + digest(name + b.String())
+	return "/" + digest(name+b.String())
 }
 
 // plain says whether s is an identifier as services give them. Escapes, parameters and backslashes are not: servers differ in what
