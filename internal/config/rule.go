@@ -43,7 +43,7 @@ type List struct {
 	// Action for the entries: allow, log or block; allow needs grants: [allow] as well. Not given: that of the class, see
 	// reputation. Default: none.
 	Action Action `yaml:"action"`
-	// Time between looks for a new version, of a file too. SIGHUP looks at once. A zone that is transferred, without this:
+	// Time between looks for a new version, of a file too. SIGHUP looks at files at once, and at what was never loaded. A zone that is transferred, without this:
 	// what its SOA record says, from 1m to 7d. Default: 1d.
 	Refresh Duration `yaml:"refresh" bounds:"1m..30d"`
 	// Octets read at most; a longer list is refused and the last good copy stays. Default: 64MiB.
