@@ -13,12 +13,12 @@ import (
 // zone is an authoritative world for tests: every name has the address 127.0.0.1 and nothing else, unless it is listed.
 type zone struct {
 	addr    string
-	records map[string][]string // by name with the final dot: records in zone file form; nil: NXDOMAIN
-	// mute says what is not answered; nil: nothing. Set before the first question.
+	records map[string][]string // by name with the final dot: records in zone file form; nil: NXDOMAIN. Under mu once it is asked
+	// mute says what is not answered; nil: nothing. Guarded by mu.
 	mute func(name string, qtype uint16) bool
 
 	mu   sync.Mutex
-	seen map[string]int // guarded by mu: how often a name was asked for
+	seen map[string]int // also guarded by mu: how often a name was asked for
 }
 
 // newZone starts a name server over UDP and TCP.
@@ -50,11 +50,14 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	name, qtype := strings.ToLower(q.Question[0].Name), q.Question[0].Qtype
 	z.mu.Lock()
 	z.seen[name]++
+	mute := z.mute != nil && z.mute(name, qtype)
+	if !mute {
+		z.answer(r, name, qtype)
+	}
 	z.mu.Unlock()
-	if z.mute != nil && z.mute(name, qtype) {
+	if mute {
 		return
 	}
-	z.answer(r, name, qtype)
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		size := dns.MinMsgSize
 		if o := q.IsEdns0(); o != nil {

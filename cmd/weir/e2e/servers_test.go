@@ -59,6 +59,8 @@ func serverWorld(t testing.TB) *world {
 		"splice.test.":      servedBy("splice.test.", "ns.crook-host.test."),
 		"free.listed.test.": {"free.listed.test. 60 IN CNAME fine.test."},
 	})
+	world.zone.mu.Lock()
+	defer world.zone.mu.Unlock()
 	for i := range 199 {
 		world.zone.records["many.test."] = append(world.zone.records["many.test."], fmt.Sprintf("many.test. 60 IN NS ns%d.many.test.", i+1))
 	}
